@@ -1,0 +1,360 @@
+"""The nouns of the library: small frozen dataclasses of arrays, and the JSON of those that users edit.
+
+Knows nothing of pixels, files of media, networks or the host.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+from .schemas import SCHEMAS
+
+CHANNELS = (
+    "jaw_open",
+    "mouth_wide",
+    "mouth_pucker",
+    "mouth_close",
+    "tongue_out",
+    "head_pitch",
+    "head_yaw",
+    "head_roll",
+    "blink_left",
+    "blink_right",
+    "brow",
+)
+"""Channels of a `MouthMotion`: [0, 1], except the `head_*` ones, which are degrees."""
+
+HEAD_LIMIT = 45.0
+"""Degrees; a head channel beyond it is a mistake in the file, not a movement."""
+
+
+class FormatError(ValueError):
+    """A JSON document of ours (faces, motion) cannot be read; the message names the field and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound in memory."""
+
+    waveform: np.ndarray
+    """(C, S) float32 in [-1, 1]."""
+    sample_rate: int
+    """Hz."""
+
+    def __post_init__(self):
+        if self.waveform.ndim != 2:
+            raise ValueError(f"waveform must have shape (channels, samples), got {self.waveform.shape}")
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.waveform.shape[1] / self.sample_rate
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTrack:
+    """One animal's face through time. A still has T = 1 and stands for every frame."""
+
+    boxes: np.ndarray
+    """(T, 4) float32: x1, y1, x2, y2 in pixels of the full frame."""
+    keypoints: np.ndarray
+    """(T, K, 2) float32: x right, y down, pixels of the full frame; pixel 0 spans [0, 1)."""
+    score: np.ndarray
+    """(T, K) float32 in [0, 1]; 0 where the point is an estimate."""
+    visible: np.ndarray
+    """(T,) bool; a frame where it is False passes through untouched."""
+    species: str = "unknown"
+    schema: str = "animal9"
+    """Key into `schemas.SCHEMAS`, which names the K points."""
+
+    def __post_init__(self):
+        count = len(SCHEMAS[self.schema].names)
+        frames = len(self.keypoints)
+        expected = {"boxes": (frames, 4), "keypoints": (frames, count, 2), "score": (frames, count), "visible": (frames,)}
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {getattr(self, name).shape}")
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __getitem__(self, frames: slice | np.ndarray) -> FaceTrack:
+        return replace(
+            self,
+            boxes=self.boxes[frames],
+            keypoints=self.keypoints[frames],
+            score=self.score[frames],
+            visible=self.visible[frames],
+        )
+
+    def shifted(self, x: float, y: float) -> FaceTrack:
+        """The same face seen from a frame whose origin lies at (x, y) of this one."""
+        offset = np.array([x, y], np.float32)
+        return replace(self, boxes=self.boxes - np.tile(offset, 2), keypoints=self.keypoints - offset)
+
+    def scaled(self, factor: float) -> FaceTrack:
+        """The same face in frames `factor` times as large."""
+        return replace(self, boxes=self.boxes * np.float32(factor), keypoints=self.keypoints * np.float32(factor))
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """All animals found in one picture or video: the content of FACES.json."""
+
+    width: int
+    height: int
+    frame_rate: Fraction
+    """Of the video; 0 for a picture."""
+    frames: int
+    """Length of the source; 1 for a picture."""
+    tracks: tuple[FaceTrack, ...]
+    """Each of length `frames`."""
+    scores: tuple[float, ...] = ()
+    """Detection score of each track; empty when the points were set by hand."""
+
+    def to_json(self) -> str:
+        faces = []
+        for index, track in enumerate(self.tracks):
+            seen = np.flatnonzero(track.visible)
+            points = np.concatenate([track.keypoints, track.score[..., None]], axis=-1)[seen]
+            faces.append(
+                {
+                    "id": index,
+                    "species": track.species,
+                    "score": round(float(self.scores[index]), 3) if self.scores else 1.0,
+                    "schema": track.schema,
+                    "frames": seen.tolist(),
+                    "boxes": np.round(track.boxes[seen].astype(float), 2).tolist(),
+                    "keypoints": np.round(points.astype(float), 3).tolist(),
+                }
+            )
+        source = {
+            "width": self.width,
+            "height": self.height,
+            "frame_rate": str(self.frame_rate),
+            "frames": self.frames,
+        }
+        return json.dumps({"version": 1, "source": source, "faces": faces})
+
+    @classmethod
+    def from_json(cls, text: str) -> Faces:
+        """Read FACES.json.
+
+        Frames between two listed ones are interpolated; frames before the first or after the last are not visible.
+        A single listed frame stands for the whole clip.
+
+        Raises:
+            FormatError: naming the field that is wrong.
+        """
+        document = _load_document(text, "faces")
+        source = _field(document, "source", dict, "faces")
+        width, height, frames = (_positive_int(source, name) for name in ("width", "height", "frames"))
+        rate = _frame_rate(source.get("frame_rate", "0"), allow_zero=True)
+        tracks, scores = [], []
+        for index, face in enumerate(_field(document, "faces", list, "faces")):
+            if not isinstance(face, dict):
+                raise FormatError(f"faces[{index}] must be an object, got {type(face).__name__}.")
+            tracks.append(_track_from_json(face, index, frames))
+            scores.append(_number(face.get("score", 1.0), f"faces[{index}].score"))
+        return cls(width, height, rate, frames, tuple(tracks), tuple(scores))
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A mouth class held from `start` to `end`, seconds."""
+
+    start: float
+    end: float
+    viseme: str
+
+
+@dataclass(frozen=True)
+class VisemeTrack:
+    """What is said when."""
+
+    cues: tuple[Cue, ...] = ()
+    text: str | None = None
+    """The transcript the cues were aligned to, if any."""
+
+
+@dataclass(frozen=True, eq=False)
+class MouthMotion:
+    """Mouth and head parameters per frame; frame t shows time t / frame_rate."""
+
+    values: np.ndarray
+    """(T, P) float32, one column per channel: [0, 1], `head_*` in degrees."""
+    frame_rate: Fraction
+    channels: tuple[str, ...] = CHANNELS
+    visemes: VisemeTrack = field(default=VisemeTrack())
+
+    def __post_init__(self):
+        if self.values.ndim != 2 or self.values.shape[1] != len(self.channels):
+            raise ValueError(f"values must have shape (frames, {len(self.channels)}), got {self.values.shape}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, frames: slice | np.ndarray) -> MouthMotion:
+        return replace(self, values=self.values[frames])
+
+    def channel(self, name: str) -> np.ndarray:
+        """(T,) values of one channel; zeros when this motion does not have it."""
+        if name not in self.channels:
+            return np.zeros(len(self), np.float32)
+        return self.values[:, self.channels.index(name)]
+
+    @classmethod
+    def from_channels(cls, frame_rate: Fraction, length: int, **channels: np.ndarray | float) -> MouthMotion:
+        """A motion of all `CHANNELS`; those not given rest at 0."""
+        unknown = sorted(set(channels) - set(CHANNELS))
+        if unknown:
+            raise ValueError(f"no channel named {', '.join(unknown)}; the channels are {', '.join(CHANNELS)}.")
+        values = np.zeros((length, len(CHANNELS)), np.float32)
+        for name, value in channels.items():
+            values[:, CHANNELS.index(name)] = value
+        return cls(values, Fraction(frame_rate))
+
+    def resampled(self, frame_rate: Fraction, length: int) -> MouthMotion:
+        """The same movement in time at another rate, `length` frames long; past the end the mouth is at rest."""
+        frame_rate = Fraction(frame_rate)
+        if frame_rate == self.frame_rate and length == len(self):
+            return self
+        at = np.arange(length) * float(self.frame_rate / frame_rate)
+        source = np.arange(len(self) + 1)
+        rest = np.vstack([self.values, np.zeros((1, len(self.channels)), np.float32)])
+        values = np.stack([np.interp(at, source, column) for column in rest.T], axis=1).astype(np.float32)
+        return replace(self, values=values, frame_rate=frame_rate)
+
+    def to_json(self) -> str:
+        cues = [{"start": cue.start, "end": cue.end, "viseme": cue.viseme} for cue in self.visemes.cues]
+        return json.dumps(
+            {
+                "version": 1,
+                "frame_rate": str(self.frame_rate),
+                "channels": list(self.channels),
+                "values": np.round(self.values.astype(float), 4).tolist(),
+                "visemes": {"cues": cues, "text": self.visemes.text},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> MouthMotion:
+        """Read MOTION.json.
+
+        Raises:
+            FormatError: naming the field that is wrong.
+        """
+        document = _load_document(text, "motion")
+        rate = _frame_rate(document.get("frame_rate"))
+        channels = tuple(_field(document, "channels", list, "motion"))
+        unknown = [name for name in channels if name not in CHANNELS]
+        if unknown or len(set(channels)) != len(channels):
+            raise FormatError(f"motion.channels must be distinct names out of {', '.join(CHANNELS)}, got {list(channels)}.")
+        values = _array(_field(document, "values", list, "motion"), (None, len(channels)), "motion.values")
+        for index, name in enumerate(channels):
+            low, high = (-HEAD_LIMIT, HEAD_LIMIT) if name.startswith("head_") else (0.0, 1.0)
+            column = values[:, index]
+            if column.size and (column.min() < low or column.max() > high):
+                raise FormatError(f"motion channel {name} must stay within [{low:g}, {high:g}].")
+        visemes = document.get("visemes") or {}
+        if not isinstance(visemes, dict):
+            raise FormatError("motion.visemes must be an object.")
+        try:
+            cues = tuple(Cue(float(c["start"]), float(c["end"]), str(c["viseme"])) for c in visemes.get("cues", ()))
+        except (TypeError, KeyError, ValueError):
+            raise FormatError("motion.visemes.cues must be a list of {start, end, viseme}.") from None
+        return cls(values, rate, channels, VisemeTrack(cues, visemes.get("text")))
+
+
+def _load_document(text: str, name: str) -> dict:
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FormatError(f"{name} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
+    if document.get("version") != 1:
+        raise FormatError(f"{name}.version must be 1, got {document.get('version')!r}; update the pack to read newer files.")
+    return document
+
+
+def _field(document: dict, name: str, kind: type, where: str):
+    value = document.get(name)
+    if not isinstance(value, kind):
+        raise FormatError(f"{where}.{name} must be a {kind.__name__}, got {type(value).__name__}.")
+    return value
+
+
+def _number(value, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FormatError(f"{where} must be a finite number, got {value!r}.")
+    return float(value)
+
+
+def _positive_int(source: dict, name: str) -> int:
+    value = source.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise FormatError(f"faces.source.{name} must be a whole number of at least 1, got {value!r}.")
+    return value
+
+
+def _frame_rate(value, *, allow_zero: bool = False) -> Fraction:
+    try:
+        rate = Fraction(value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise FormatError(f'frame_rate must look like "25" or "30000/1001", got {value!r}.') from None
+    if rate < 0 or rate > 1000 or (rate == 0 and not allow_zero):
+        raise FormatError(f"frame_rate must lie between 0 and 1000, got {value!r}.")
+    return rate
+
+
+def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
+    try:
+        array = np.array(rows, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise FormatError(f"{where} must hold only numbers, in rows of equal length.") from None
+    if not array.size:
+        array = array.reshape([0 if n is None else n for n in shape])
+    if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
+        wanted = " x ".join("n" if n is None else str(n) for n in shape)
+        raise FormatError(f"{where} must be {wanted} numbers, got shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise FormatError(f"{where} holds values that are not finite numbers.")
+    return array
+
+
+def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
+    where = f"faces[{index}]"
+    schema = face.get("schema", "animal9")
+    if schema not in SCHEMAS:
+        raise FormatError(f"{where}.schema must be one of {', '.join(SCHEMAS)}, got {schema!r}.")
+    points = _array(
+        _field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints"
+    )
+    boxes = _array(_field(face, "boxes", list, where), (len(points), 4), f"{where}.boxes")
+    listed = _array(_field(face, "frames", list, where), (len(points),), f"{where}.frames")
+    if not len(points):
+        raise FormatError(f"{where} lists no frame.")
+    if (np.diff(listed) <= 0).any() or listed[0] < 0 or listed[-1] >= frames or (listed % 1).any():
+        raise FormatError(f"{where}.frames must be increasing whole numbers from 0 to {frames - 1}.")
+    score = points[..., 2]
+    if score.min() < 0 or score.max() > 1:
+        raise FormatError(f"{where}.keypoints: the third number of a point is its score, from 0 to 1.")
+
+    at = np.arange(frames)
+    if len(listed) == 1:
+        visible = np.ones(frames, bool)
+    else:
+        visible = (at >= listed[0]) & (at <= listed[-1])
+    rows = np.concatenate([boxes, points.reshape(len(points), -1)], axis=1)
+    rows = np.stack([np.interp(at, listed, column) for column in rows.T], axis=1).astype(np.float32)
+    keypoints = rows[:, 4:].reshape(frames, -1, 3)
+    species = face.get("species", "unknown")
+    if not isinstance(species, str):
+        raise FormatError(f"{where}.species must be text, got {type(species).__name__}.")
+    return FaceTrack(rows[:, :4], keypoints[..., :2].copy(), keypoints[..., 2].copy(), visible, species, schema)
