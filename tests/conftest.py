@@ -1,0 +1,32 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: "host" in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real pictures, clips and speech, which the repository does not hold."""
+    folder = Path(os.environ.get("ANIMAL_LIPSYNC_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}; set ANIMAL_LIPSYNC_DATA to the development data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped() -> list[Path]:
+    """What a user of the registry receives: the repository's files less those .comfyignore names."""
+
+    def files(*options: str) -> set[str]:
+        command = ["git", "ls-files", "-z", "--cached", "--others", *options]
+        return set(filter(None, subprocess.check_output(command, cwd=ROOT, text=True).split("\0")))
+
+    kept = files("--exclude-standard") - files("--ignored", "--exclude-from=.comfyignore")
+    return sorted(path for path in map(Path, kept) if (ROOT / path).is_file())

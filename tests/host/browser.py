@@ -1,0 +1,68 @@
+"""ComfyUI's own page in a real browser: open a workflow, let the frontend convert it, press Run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+RENDERERS = ("classic", "nodes-2.0")
+
+
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+class ComfyPage:
+    """One tab with one renderer."""
+
+    def __init__(self, browser: Browser, url: str, renderer: str):
+        self.page: Page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(url)
+        self.page.wait_for_function("window.app?.vueAppReady && app.extensionManager")
+        self.page.evaluate(
+            """async vue => {
+                const {setting} = app.extensionManager
+                await setting.set('Comfy.TutorialCompleted', true)
+                await setting.set('Comfy.VueNodes.Enabled', vue)
+            }""",
+            renderer == "nodes-2.0",
+        )
+        # A first visit brings the templates dialog; with the setting above a second one does not.
+        self.page.reload()
+        self.page.wait_for_function("window.app?.vueAppReady && app.extensionManager")
+
+    def open(self, workflow: dict):
+        self.page.evaluate("workflow => app.loadGraphData(JSON.parse(workflow))", json.dumps(workflow))
+        self.page.wait_for_timeout(1500)
+        self.page.evaluate("app.canvas.ds.fitToBounds?.(app.graph.nodes[0].boundingRect)")
+        self.page.keyboard.press(".")
+        self.page.wait_for_timeout(500)
+
+    def prompt(self) -> dict:
+        """The API form of the open workflow, converted by the frontend."""
+        return self.page.evaluate("async () => (await app.graphToPrompt()).output")
+
+    def workflow(self) -> dict:
+        """The open workflow as the frontend would save it."""
+        return self.page.evaluate("async () => (await app.graphToPrompt()).workflow")
+
+    def press_run(self):
+        self.page.evaluate("async () => await app.queuePrompt(0, 1)")
+
+    def red_nodes(self) -> list[str]:
+        """Titles of nodes the page marks as unknown or faulty."""
+        return self.page.evaluate(
+            """() => app.graph.nodes
+                .filter(node => node.has_errors || !LiteGraph.registered_node_types[node.type])
+                .map(node => node.title)"""
+        )
+
+    def screenshot(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(path))

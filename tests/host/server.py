@@ -1,0 +1,129 @@
+"""The real ComfyUI as a child process, and what a test asks of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+FOLDER = "ComfyUI-Animal-Lip-Sync"
+"""The pack's folder in custom_nodes: hyphens on purpose, as a clone of the repository would be called."""
+
+
+class ComfyUI:
+    """A server with the shipped files of the pack as its only custom node; a context manager."""
+
+    def __init__(self, comfyui: Path, base: Path, root: Path, shipped: list[Path]):
+        self.base = base
+        pack = base / "custom_nodes" / FOLDER
+        for path in shipped:
+            (pack / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / path, pack / path)
+        for folder in ("input", "models", "user"):
+            (base / folder).mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = base / "server.log"
+        self._command = [sys.executable, "main.py", "--cpu", "--port", str(self.port), "--base-directory", str(base)]
+        self._command += ["--disable-auto-launch", "--disable-api-nodes"]
+        self._comfyui = comfyui
+
+    def __enter__(self) -> ComfyUI:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._comfyui, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + 180
+        while True:
+            try:
+                self.get("/system_stats")
+                return self
+            except urllib.error.URLError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.__exit__()
+                    raise RuntimeError(f"ComfyUI did not start:\n{self.log[-4000:]}") from None
+                time.sleep(0.2)
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def log(self) -> str:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self._log.read_text(errors="replace"))
+
+    @property
+    def import_seconds(self) -> float:
+        """What ComfyUI says the pack added to its start."""
+        return float(re.search(rf"([\d.]+) seconds.*{FOLDER}", self.log)[1])
+
+    def get(self, path: str):
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: dict) -> dict:
+        """The answer, also where the server refuses."""
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    def queue(self, prompt: dict) -> str:
+        answer = self.post("/prompt", {"prompt": prompt})
+        assert "prompt_id" in answer, json.dumps(answer, indent=1)
+        return answer["prompt_id"]
+
+    def wait(self, prompt_id: str, timeout: float = 300) -> dict:
+        """The history entry of a prompt that has ended, well or not."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            history = self.get(f"/history/{prompt_id}")
+            if prompt_id in history:
+                return history[prompt_id]
+            time.sleep(0.1)
+        raise TimeoutError(f"prompt still runs after {timeout} s:\n{self.log[-4000:]}")
+
+    def run(self, prompt: dict, timeout: float = 300) -> dict:
+        """The outputs of a prompt by node id; raises with the node's message if it failed."""
+        entry = self.wait(self.queue(prompt), timeout)
+        assert entry["status"]["status_str"] == "success", error_of(entry) or entry["status"]
+        return entry["outputs"]
+
+    def interrupt(self):
+        self.post("/interrupt", {})
+
+    def path(self, result: dict) -> Path:
+        """Where the file of one UI result lies."""
+        return self.base / result["type"] / result["subfolder"] / result["filename"]
+
+
+def error_of(entry: dict) -> str | None:
+    """The message of the node that failed, as the artist reads it."""
+    for kind, content in entry["status"]["messages"]:
+        if kind == "execution_error":
+            return content["exception_message"].strip()
+    return None
+
+
+def find_comfyui() -> Path | None:
+    here = Path(__file__).parents[2]
+    path = Path(os.environ.get("COMFYUI_PATH", here / ".cache" / "ComfyUI"))
+    return path if (path / "main.py").is_file() else None

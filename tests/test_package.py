@@ -1,0 +1,74 @@
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_library_imports_neither_torch_nor_the_host():
+    loaded = run("import animal_lipsync, sys; print(*sys.modules)").split()
+    heavy = {"torch", "av", "PIL", "cv2", "librosa", "scipy", "diffusers", "transformers"}
+    host = {"comfy", "comfy_api", "folder_paths", "nodes", "server"}
+    assert not (heavy | host) & set(loaded)
+
+
+def test_the_library_imports_in_less_than_300_ms():
+    code = "import time; start = time.perf_counter(); import animal_lipsync; print(time.perf_counter() - start)"
+    assert min(float(run(code)) for _ in range(3)) < 0.3
+
+
+def test_the_pack_holds_what_comfyui_needs_and_nothing_of_ours(shipped):
+    names = {str(path) for path in shipped}
+    assert {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md"} <= names
+    assert any(name.startswith("web/docs/") for name in names)
+    assert any(name.startswith("workflows/") for name in names)
+    assert not [name for name in names if name.split("/")[0] in {"tests", "scripts", "dev", "benchmarks", ".ci"}]
+
+
+def test_shipped_python_holds_nothing_the_registry_refuses(shipped):
+    """The scanner flags network, environment and process code, wherever in a pack it stands."""
+    modules = {"subprocess", "urllib", "requests", "socket", "http", "ftplib", "aiohttp", "httpx"}
+    names = {"eval", "exec", "__import__", "environ", "getenv", "putenv", "system", "popen"}
+    found = []
+    for path in (path for path in shipped if path.suffix == ".py"):
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.Import):
+                used = {alias.name.split(".")[0] for alias in node.names} & modules
+            elif isinstance(node, ast.ImportFrom):
+                used = {(node.module or "").split(".")[0]} & modules | {alias.name for alias in node.names} & names
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                used = {node.func.id} & names
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+                used = {node.attr} & names
+            else:
+                continue
+            found += [f"{path}:{node.lineno}: {name}" for name in used]
+    assert not found
+
+
+def test_every_python_file_of_the_pack_imports_its_own_files_relatively(shipped):
+    """ComfyUI loads the pack from a folder of any name, so an absolute import finds another copy or none."""
+    absolute = re.compile(r"^\s*(from|import) (animal_lipsync|nodes)\b")
+    found = [
+        f"{path}: {line}"
+        for path in shipped
+        if path.suffix == ".py"
+        for line in (ROOT / path).read_text().splitlines()
+        if absolute.match(line)
+    ]
+    assert not found
+
+
+def test_requirements_are_those_of_the_project():
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
+    assert sorted(filter(None, lines)) == sorted(project["dependencies"])
