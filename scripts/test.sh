@@ -49,5 +49,7 @@ if [ -z "${CHROMIUM:-}" ]; then
 fi
 export CHROMIUM
 
-.venv-test/bin/ruff check .
-exec .venv-test/bin/python -m pytest "$@" </dev/null
+status=0
+.venv-test/bin/ruff check . || status=1
+.venv-test/bin/python -m pytest "$@" </dev/null || status=$?
+exit $status
