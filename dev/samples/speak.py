@@ -1,0 +1,42 @@
+"""Speak the sample voice: espeak-ng reads voice.txt, trimmed, levelled and set between two short silences.
+
+    python dev/samples/speak.py               # writes voice.wav; needs espeak-ng on the PATH, numpy
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy as np
+
+SAMPLES = Path(__file__).parents[2] / "animal_lipsync" / "samples"
+VOICE, WORDS_PER_MINUTE, PITCH = "en-us", 160, 68
+LEAD_S, TAIL_S, PAUSE_MS, PEAK = 0.25, 0.4, 150, 0.7
+
+
+def speak(text: str) -> tuple[np.ndarray, int]:
+    """(S,) float samples and their rate, with a longer breath after the first sentence that ends in a full stop."""
+    marked = text.replace(". ", f'. <break time="{PAUSE_MS}ms"/> ', 1)
+    command = ["espeak-ng", "-m", "-v", VOICE, "-s", str(WORDS_PER_MINUTE), "-p", str(PITCH), "--stdout", marked]
+    with wave.open(io.BytesIO(subprocess.run(command, check=True, capture_output=True).stdout)) as spoken:
+        rate = spoken.getframerate()
+        # the header of a piped wave promises 2 GB; the data simply ends earlier
+        samples = np.frombuffer(spoken.readframes(spoken.getnframes()), np.int16) / 32768
+    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    samples = samples[loud[0] : loud[-1] + 1] * (PEAK / np.abs(samples).max())
+    return np.concatenate([np.zeros(int(LEAD_S * rate)), samples, np.zeros(int(TAIL_S * rate))]), rate
+
+
+def main() -> None:
+    samples, rate = speak((SAMPLES / "voice.txt").read_text().strip())
+    with wave.open(str(SAMPLES / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+        file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+    print(f"voice.wav: {len(samples) / rate:.2f} s at {rate} Hz")
+
+
+if __name__ == "__main__":
+    main()
