@@ -1,0 +1,227 @@
+"""The inside of a mouth, painted per pixel: cavity, tongue, teeth of the species, lip rims.
+
+Works in lip coordinates: u across (-1 to 1 from the front; 0 at the hinge to 1 at the tip from the side) and v from
+the upper lip (0) to the lower one (1). Knows nothing of keypoints or of where the mouth sits in the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .warp import smoothstep
+
+# sRGB under white light
+TONGUE = (0.83, 0.46, 0.48)
+PALATE = (0.46, 0.17, 0.18)
+THROAT = (0.055, 0.016, 0.020)
+TOOTH = (0.93, 0.90, 0.83)
+GUM = (0.62, 0.30, 0.31)
+BEAK_TONGUE = (0.46, 0.30, 0.29)
+
+
+@dataclass(frozen=True)
+class Tooth:
+    at: float
+    """Centre: share of the mouth's half width (front) or length (side)."""
+    width: float
+    """Half the width at the gum, same unit."""
+    height: float
+    """Same unit."""
+    point: float
+    """1 is a cone, 4 nearly a box."""
+
+
+def _row(count: int, width: float, height: float, point: float = 3.0) -> tuple[Tooth, ...]:
+    return tuple(Tooth((i - (count - 1) / 2) * 2 * width, 0.94 * width, height, point) for i in range(count))
+
+
+def _pair(at: float, width: float, height: float, point: float) -> tuple[Tooth, ...]:
+    return (Tooth(-at, width, height, point), Tooth(at, width, height, point))
+
+
+@dataclass(frozen=True)
+class Dentition:
+    upper: tuple[Tooth, ...] = ()
+    lower: tuple[Tooth, ...] = ()
+    upper_side: tuple[Tooth, ...] = ()
+    lower_side: tuple[Tooth, ...] = ()
+
+
+CARNIVORE = Dentition(
+    upper=_pair(0.38, 0.075, 0.20, 1.5),
+    lower=_row(6, 0.040, 0.075, 4.0) + _pair(0.32, 0.062, 0.19, 1.5),
+    upper_side=(Tooth(0.84, 0.035, 0.13, 1.3), Tooth(0.66, 0.04, 0.05, 1.6), Tooth(0.55, 0.05, 0.06, 1.6))
+    + (Tooth(0.42, 0.06, 0.075, 1.6),),
+    lower_side=(Tooth(0.88, 0.032, 0.11, 1.3), Tooth(0.70, 0.04, 0.045, 1.6), Tooth(0.58, 0.045, 0.05, 1.6))
+    + (Tooth(0.46, 0.05, 0.06, 1.6),),
+)
+FELINE = Dentition(
+    upper=_pair(0.34, 0.065, 0.27, 1.3),
+    lower=_row(6, 0.026, 0.045, 4.0) + _pair(0.27, 0.055, 0.20, 1.3),
+    upper_side=CARNIVORE.upper_side,
+    lower_side=CARNIVORE.lower_side,
+)
+RODENT = Dentition(
+    upper=_pair(0.085, 0.085, 0.36, 4.0),
+    lower=_pair(0.06, 0.06, 0.26, 4.0),
+    upper_side=(Tooth(0.92, 0.06, 0.20, 3.0),),
+    lower_side=(Tooth(0.90, 0.05, 0.16, 3.0),),
+)
+GRAZER = Dentition(
+    upper=_row(6, 0.085, 0.12, 4.0),
+    lower=_row(6, 0.080, 0.15, 4.0),
+    upper_side=(Tooth(0.88, 0.05, 0.07, 4.0), Tooth(0.78, 0.05, 0.06, 4.0)),
+    lower_side=(Tooth(0.88, 0.05, 0.08, 4.0), Tooth(0.78, 0.05, 0.07, 4.0)),
+)
+RUMINANT = Dentition(lower=GRAZER.lower, lower_side=GRAZER.lower_side)
+TOOTHLESS = Dentition()
+
+_DENTITIONS = {
+    CARNIVORE: ("dog", "fox", "wolf", "bear", "raccoon", "seal", "ferret", "otter", "unknown"),
+    FELINE: ("cat", "lion", "tiger", "leopard"),
+    RODENT: ("rodent", "rabbit", "hamster", "mouse", "rat", "squirrel", "beaver"),
+    GRAZER: ("horse", "donkey", "zebra", "pig", "primate", "monkey"),
+    RUMINANT: ("camelid", "llama", "alpaca", "camel", "cow", "sheep", "goat", "deer"),
+}
+
+
+def dentition_of(species: str, *, beak: bool) -> Dentition:
+    """The teeth of a species name; carnivore's where the name is not known."""
+    if beak:
+        return TOOTHLESS
+    for dentition, names in _DENTITIONS.items():
+        if species.lower() in names:
+            return dentition
+    return CARNIVORE
+
+
+def paint_mouth(
+    u: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    *,
+    light: Tensor,
+    slant: Tensor,
+    dentition: Dentition,
+    is_side: bool,
+    beak: bool,
+) -> Tensor:
+    """Colours of the opened mouth.
+
+    Args:
+        u, v: (N, h, w) lip coordinates; values outside their range are painted as if the mouth went on.
+        gap: (N, h, w) or broadcastable, distance between the lips at u, in half widths (side: lengths) of the mouth.
+        light: (N, 3, 1, 1) colour of the light, 1 = white daylight.
+        slant: (N, 1, 1) from -1 (light from the left) to 1 (from the right).
+
+    Returns:
+        (N, 3, h, w) sRGB, not clipped.
+    """
+    v = v.clamp(0, 1)
+    aspect = gap.clamp(max=1.2)
+    if is_side:
+        return light * _side_mouth(u, v, gap, aspect, dentition, beak)
+
+    edge = 1 - u.abs().clamp(0, 1)
+    # roof to floor, darkest in the middle of the throat
+    depth = smoothstep((v + 0.12) / 0.5) * smoothstep(edge / 0.6)
+    colour = _mix(_rgb(PALATE, u) * 0.62, _rgb(THROAT, u), depth)
+    # ridges of the palate show at the top of a wide mouth
+    ridges = 0.5 + 0.5 * torch.cos(34 * v * aspect + 3 * u**2)
+    colour = colour * (1 + 0.25 * ridges * smoothstep((0.4 - v) / 0.4))[:, None]
+
+    grown = smoothstep(gap / 0.42)
+    colour = _teeth(colour, dentition.upper, u, v * gap, grown, slant, gum=0.035)
+
+    width = 0.66
+    across = u / width
+    top = 0.40 + 0.18 * (1 - grown) + 0.34 * across**2 - 0.05 * torch.exp(-((across.abs() - 0.42) / 0.25) ** 2)
+    rise = (v - top) / (1 - top).clamp(min=0.15)
+    body = _tongue(across, rise, slant)
+    mask = smoothstep(rise / 0.10 + 0.2) * smoothstep((1 - across.abs()) / 0.16)
+    shade = 0.30 + 0.70 * smoothstep(rise / 0.55)
+    shade = shade * (0.55 + 0.45 * smoothstep((1.02 - across.abs()) / 0.5))
+    colour = _mix(colour, body * shade[:, None], mask)
+
+    colour = _teeth(colour, dentition.lower, u, (1 - v) * gap, grown, slant, gum=0.03)
+    # the upper lip's shadow falls on everything under it; cheeks close the light off at the corners
+    shadow = (0.35 + 0.65 * smoothstep(v * gap / 0.16)) * (0.40 + 0.60 * smoothstep(edge / 0.45))
+    return light * colour * shadow[:, None]
+
+
+def paint_tongue_out(u: Tensor, s: Tensor, *, light: Tensor, slant: Tensor) -> tuple[Tensor, Tensor]:
+    """A tongue hanging over the lower lip.
+
+    Args:
+        u: (N, h, w) across the tongue, -1 to 1 from edge to edge.
+        s: (N, h, w) along it, 0 where it leaves the mouth, 1 at its tip.
+
+    Returns:
+        (N, 3, h, w) colours and (N, h, w) coverage.
+    """
+    rounded = 1 - (1 - ((s - 0.55) / 0.45).clamp(0, 1) ** 2).clamp(min=0).sqrt()
+    edge = 1 - rounded * 0.95 - u.abs()
+    mask = smoothstep(edge / 0.12) * (s < 1).to(u.dtype)
+    shade = (0.62 + 0.38 * smoothstep(edge / 0.55)) * (0.75 + 0.25 * smoothstep(s / 0.25))
+    colour = _tongue(u, 0.55 + 0.35 * s, slant) * shade[:, None]
+    return light * colour, mask
+
+
+def _tongue(across: Tensor, rise: Tensor, slant: Tensor) -> Tensor:
+    groove = torch.exp(-((across / 0.10) ** 2)) * smoothstep(rise / 0.3) * (1 - 0.6 * smoothstep((rise - 0.6) / 0.5))
+    tone = 1 - 0.22 * groove
+    shine = torch.exp(-(((across - 0.34 * slant - 0.24) / 0.16) ** 2) - ((rise - 0.52) / 0.20) ** 2)
+    shine = shine + 0.7 * torch.exp(-(((across - 0.34 * slant + 0.28) / 0.13) ** 2) - ((rise - 0.58) / 0.16) ** 2)
+    return _rgb(TONGUE, across) * tone[:, None] + 0.13 * shine[:, None]
+
+
+def _side_mouth(u: Tensor, v: Tensor, gap: Tensor, aspect: Tensor, dentition: Dentition, beak: bool) -> Tensor:
+    inner = smoothstep(u / 0.9)
+    colour = _mix(_rgb(THROAT, u), _rgb(PALATE, u) * 0.75, inner * (0.35 + 0.65 * (2 * v - 1) ** 2))
+    grown = smoothstep(gap / 0.22)
+    flat = torch.zeros_like(u[:, :1, :1])
+    colour = _teeth(colour, dentition.upper_side, u, v * gap, grown, flat, gum=0.02)
+    across = (u - 0.50) / (0.30 if beak else 0.38)
+    top = 0.62 + 0.28 * across**2
+    rise = (v - top) / (1 - top).clamp(min=0.12)
+    hue = BEAK_TONGUE if beak else TONGUE
+    shine = 0.22 * torch.exp(-(((rise - 0.30) / 0.16) ** 2)) * smoothstep((0.9 - across.abs()) / 0.5)
+    body = _rgb(hue, u) * (0.45 + 0.55 * smoothstep(rise / 0.6))[:, None] + shine[:, None]
+    colour = _mix(colour, body * (0.4 + 0.6 * inner)[:, None], smoothstep(rise / 0.15) * smoothstep((1 - across.abs()) / 0.2))
+    colour = _teeth(colour, dentition.lower_side, u, (1 - v) * gap, grown, flat, gum=0.02)
+    return colour * (0.45 + 0.55 * smoothstep(v * aspect / 0.10))[:, None]
+
+
+def _teeth(
+    colour: Tensor, teeth: tuple[Tooth, ...], u: Tensor, y: Tensor, grown: Tensor, slant: Tensor, *, gum: float
+) -> Tensor:
+    """Paint a row of teeth that grow from y = 0 along +y."""
+    if not teeth:
+        return colour
+    reach = max(abs(t.at) + t.width for t in teeth)
+    gums = smoothstep((gum * 1.6 - y) / gum) * smoothstep((reach * 1.15 - u.abs()) / (0.25 * reach)) * grown
+    colour = _mix(colour, _rgb(GUM, u) * 0.75, gums * 0.8)
+    for tooth in teeth:
+        x = (u - tooth.at) / tooth.width
+        height = tooth.height * grown
+        outline = height * (1 - x.abs().clamp(0, 1) ** tooth.point)
+        soft = 0.25 * tooth.width
+        mask = smoothstep((outline - y) / soft + 0.3) * smoothstep((1 - x.abs()) / 0.22)
+        along = (y / height.clamp(min=1e-3)).clamp(0, 1)
+        tone = (0.70 + 0.30 * smoothstep(along / 0.5)) * (1 - 0.34 * (x - 0.3 * slant) ** 2).clamp(min=0.4)
+        warm = 1 - 0.18 * (1 - along)
+        enamel = _rgb(TOOTH, u) * tone[:, None]
+        enamel = torch.cat([enamel[:, :1], enamel[:, 1:2], enamel[:, 2:] * warm[:, None]], 1)
+        colour = _mix(colour, enamel, mask)
+    return colour
+
+
+def _mix(under: Tensor, over: Tensor, share: Tensor) -> Tensor:
+    return under + (over - under) * share[:, None]
+
+
+def _rgb(colour: tuple[float, float, float], like: Tensor) -> Tensor:
+    return like.new_tensor(colour).reshape(1, 3, 1, 1)
