@@ -1,0 +1,149 @@
+"""Sound in: any file PyAV decodes, in blocks so that hours fit in memory; resampling and mixing down.
+
+Knows nothing of mouths (`motion.py`) and nothing of writing, which `video.py` does beside the frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from .types import Audio
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What `read_audio` will deliver, told without decoding."""
+
+    sample_rate: int
+    """Hz."""
+    channels: int
+    """1 or 2; a file of more channels is mixed down to stereo."""
+    duration: float
+    """Seconds as the file claims; 0 when it does not say."""
+
+
+def probe_audio(path: str | os.PathLike) -> AudioInfo:
+    """Sample rate, channels and length of the first audio stream of a sound or video file.
+
+    Raises:
+        ValueError: the file is missing, empty or damaged, or has no sound.
+    """
+    with _open(path) as container:
+        stream = container.streams.audio[0]
+        if stream.duration:
+            duration = float(stream.duration * stream.time_base)
+        else:
+            duration = (container.duration or 0) / av.time_base
+        return AudioInfo(stream.codec_context.sample_rate, min(stream.codec_context.channels, 2), duration)
+
+
+def read_audio(path: str | os.PathLike, *, sample_rate: int | None = None, mono: bool = False) -> Iterator[Audio]:
+    """Blocks of the first audio stream of a sound or video file, in order, each some thousand samples long.
+
+    Args:
+        sample_rate: Hz to resample to; None keeps the file's own.
+        mono: the mean of all channels; otherwise more than two channels are mixed down to stereo.
+
+    Raises:
+        ValueError: the file is missing, empty or damaged, has no sound, or holds samples that are not numbers.
+    """
+    blocks = _decode(path, mono)
+    yield from resample_blocks(blocks, sample_rate) if sample_rate else blocks
+
+
+def load_audio(path: str | os.PathLike, *, sample_rate: int | None = None, mono: bool = False) -> Audio:
+    """The whole of `read_audio` as one `Audio`."""
+    return join_blocks(read_audio(path, sample_rate=sample_rate, mono=mono))
+
+
+def join_blocks(blocks: Iterable[Audio]) -> Audio:
+    """One `Audio` out of blocks that follow each other; there must be at least one."""
+    blocks = list(blocks)
+    return Audio(np.concatenate([block.waveform for block in blocks], axis=1), blocks[0].sample_rate)
+
+
+def to_mono(audio: Audio) -> Audio:
+    """The mean of all channels, as one."""
+    return Audio(audio.waveform.mean(axis=0, keepdims=True, dtype=np.float32), audio.sample_rate)
+
+
+def resample(audio: Audio, sample_rate: int) -> Audio:
+    """The same sound at another rate: round(S * sample_rate / audio.sample_rate) samples, band-limited, not delayed."""
+    return join_blocks(resample_blocks([audio], sample_rate))
+
+
+def resample_blocks(blocks: Iterable[Audio], sample_rate: int) -> Iterator[Audio]:
+    """`resample` for sound that arrives in blocks; the blocks that leave differ in length from those that came."""
+    resampler = None
+    taken = given = 0
+    for block in blocks:
+        if block.sample_rate == sample_rate:
+            yield block
+            continue
+        if resampler is None:
+            resampler, source_rate = av.AudioResampler(rate=sample_rate), block.sample_rate
+            channels = len(block.waveform)
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block.waveform), format="fltp", layout="mono" if channels == 1 else "stereo"
+        )
+        frame.sample_rate, frame.pts, frame.time_base = source_rate, taken, Fraction(1, source_rate)
+        taken += block.waveform.shape[1]
+        for resampled in resampler.resample(frame):
+            given += resampled.samples
+            yield Audio(resampled.to_ndarray(), sample_rate)
+    if resampler is not None:
+        rest = [resampled.to_ndarray() for resampled in resampler.resample(None)]
+        rest.append(np.zeros((channels, sample_rate), np.float32))
+        missing = round(taken * sample_rate / source_rate) - given
+        yield Audio(np.concatenate(rest, axis=1)[:, :missing], sample_rate)
+
+
+def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
+    with _open(path) as container:
+        stream = container.streams.audio[0]
+        rate = stream.codec_context.sample_rate
+        to_float = av.AudioResampler(
+            format="fltp", layout="stereo" if stream.codec_context.channels > 2 and not mono else None
+        )
+        samples = 0
+        try:
+            for frame in container.decode(stream):
+                for block in to_float.resample(frame):
+                    waveform = block.to_ndarray()
+                    if not np.isfinite(waveform).all():
+                        raise ValueError(
+                            f"{path} holds samples that are not numbers (NaN or infinite) after "
+                            f"{samples / rate:.2f} s; export the sound again as 16-bit WAV."
+                        )
+                    samples += waveform.shape[1]
+                    yield Audio(waveform.mean(axis=0, keepdims=True) if mono else waveform, rate)
+        except av.FFmpegError as error:
+            raise ValueError(
+                f"The sound of {path} is damaged after {samples / rate:.2f} s ({error.strerror}); "
+                "export it again as WAV."
+            ) from None
+        if not samples:
+            raise ValueError(f"The sound of {path} has no samples; record or export it again.")
+
+
+def _open(path: str | os.PathLike) -> av.container.InputContainer:
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no sound file at {path}; check the name.")
+    if not path.stat().st_size:
+        raise ValueError(f"The sound file {path} is empty (0 bytes); record or export it again.")
+    try:
+        container = av.open(path)
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} is not a sound file that can be read ({error.strerror}); export it as WAV.") from None
+    if not container.streams.audio:
+        container.close()
+        raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
+    return container

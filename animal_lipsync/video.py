@@ -1,0 +1,415 @@
+"""Video files in and out, through PyAV, one frame at a time.
+
+Frames are uint8 RGB (H, W, 3), upright, in square pixels. Time zero is the first frame of a clip, and frame t of a
+frame rate shows time t / rate. Knows nothing of faces or of float pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from .types import Audio
+
+FRAME_BUDGET = 256 * 2**20
+"""Bytes of decoded frames that playing a clip backwards may hold."""
+
+MARGIN = 4
+"""Pixels converted around a changed box."""
+
+COMMON_RATES = tuple(Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)) + tuple(
+    Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)
+)
+
+
+def time_to_frame(time: float, frame_rate: Fraction) -> int:
+    """Index of the frame shown at `time` seconds: floor(time * frame_rate), exact for every `frame_to_time`."""
+    return int(np.floor(time * float(frame_rate) + 1e-6))
+
+
+def frame_to_time(frame: int, frame_rate: Fraction) -> float:
+    """Seconds at which a frame starts to be shown: frame / frame_rate."""
+    return float(frame / Fraction(frame_rate))
+
+
+def pingpong_indices(frames: int, count: int) -> np.ndarray:
+    """(count,) source frame of each output frame when `frames` are played forth and back without repeating the ends:
+    0, 1, ..., frames - 1, frames - 2, ..., 1, 0, 1, ..."""
+    if frames < 1:
+        raise ValueError(f"a clip needs at least one frame, got {frames}.")
+    last = frames - 1
+    return last - np.abs(last - np.arange(count) % max(1, 2 * last))
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What `read_frames` will deliver."""
+
+    width: int
+    """Pixels, upright and square."""
+    height: int
+    frame_rate: Fraction
+    """The clip's own; the mean rate when frames come at irregular times."""
+    frames: int
+    """At `frame_rate`."""
+    duration: float
+    """Seconds from the first frame to the end of the last."""
+    has_audio: bool
+
+    def frames_at(self, frame_rate: Fraction) -> int:
+        """How many frames `read_frames` delivers at another rate."""
+        return max(1, round(Fraction(self.duration) * Fraction(frame_rate)))
+
+
+def probe(path: str | os.PathLike) -> VideoInfo:
+    """Size, rate and length of a clip, from its packets and first frame; no claim of the header is trusted.
+
+    Raises:
+        ValueError: the file is missing, empty or damaged, or has no video.
+    """
+    clip = _Clip(path)
+    height, width = next(clip.pixels(clip.pictures(clip.origin))).shape[:2]
+    return VideoInfo(width, height, clip.frame_rate, clip.count(clip.frame_rate), float(clip.duration), clip.has_audio)
+
+
+def read_frames(path: str | os.PathLike, *, frame_rate: Fraction | None = None, start: int = 0) -> Iterator[np.ndarray]:
+    """Frames of a clip as (H, W, 3) uint8, `frame_rate` per second (the clip's own when None), resampled by time stamp.
+
+    Frame t is the newest picture of the file at t / frame_rate, so nothing drifts and irregular clips keep their speed.
+    A picture shown twice is the same array, so do not write into it.
+
+    Args:
+        start: first frame to deliver, counted at `frame_rate`.
+
+    Raises:
+        ValueError: as `probe`.
+    """
+    clip = _Clip(path)
+    frame_rate = Fraction(frame_rate or clip.frame_rate)
+    yield from clip.pixels(clip.frames(range(start, clip.count(frame_rate)), frame_rate))
+
+
+def extend_frames(path: str | os.PathLike, count: int, *, frame_rate: Fraction | None = None) -> Iterator[np.ndarray]:
+    """`count` frames of a clip, played forth and back (`pingpong_indices`) where it is shorter.
+
+    Memory stays flat: backward passes are decoded in pieces of at most `FRAME_BUDGET`.
+    """
+    clip = _Clip(path)
+    frame_rate = Fraction(frame_rate or clip.frame_rate)
+    frames = clip.count(frame_rate)
+    first = next(clip.pictures(clip.origin))
+    piece = max(1, FRAME_BUDGET // sum(plane.buffer_size for plane in first.planes))
+
+    def forth(start: int, stop: int) -> Iterator[av.VideoFrame]:
+        return clip.frames(range(start, stop), frame_rate)
+
+    def forth_and_back() -> Iterator[av.VideoFrame]:
+        while True:
+            yield from forth(0, frames)
+            for stop in range(frames - 1, 1, -piece):
+                yield from reversed(list(forth(max(1, stop - piece), stop)))
+
+    if count <= frames:
+        played = forth(0, count)
+    elif frames <= piece:
+        held = list(forth(0, frames))
+        played = (held[index] for index in pingpong_indices(frames, count))
+    else:
+        played = islice(forth_and_back(), count)
+    yield from clip.pixels(played)
+
+
+class VideoWriter:
+    """Write an mp4 (H.264 yuv420p BT.709, AAC) that appears under its name only when complete.
+
+    ```python
+    with VideoWriter("talking.mp4", 1920, 1080, Fraction(25), sample_rate=48000) as video:
+        video.write(frame)
+        video.write_audio(block)
+    ```
+    An exception inside the block, Cancel included, leaves no file. An odd width or height is made even by repeating
+    the last column or row; nothing is ever scaled.
+
+    Args:
+        sample_rate: Hz of the sound to come; None for a silent video.
+        channels: 1 or 2.
+        crf: H.264 quality, lower is better; 18 looks lossless.
+        preset: x264's; slower ones make smaller files.
+        metadata: text stored in the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        *,
+        sample_rate: int | None = None,
+        channels: int = 1,
+        crf: int = 18,
+        preset: str = "veryfast",
+        metadata: dict[str, str] | None = None,
+    ):
+        self.path = Path(path)
+        if self.path.suffix.lower() != ".mp4":
+            raise ValueError(f"{path} must end in .mp4.")
+        if not 0 < frame_rate <= 1000:
+            raise ValueError(f"frame_rate must lie between 0 and 1000 frames per second, got {frame_rate}.")
+        self.frames = 0
+        self.samples = 0
+        self._shape = (height, width, 3)
+        self._channels = channels
+        self._partial = self.path.with_name(f".{self.path.stem}-{uuid4().hex[:8]}.mp4")
+        self._reformatter = VideoReformatter()
+        try:
+            self._container = av.open(self._partial, "w", options={"movflags": "+faststart+use_metadata_tags"})
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from None
+        self._container.metadata.update(metadata or {})
+        self._video = self._container.add_stream("libx264", rate=Fraction(frame_rate))
+        self._video.width, self._video.height = width + width % 2, height + height % 2
+        self._video.pix_fmt = "yuv420p"
+        self._video.options = {"crf": str(crf), "preset": preset}
+        context = self._video.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
+        context.color_range = 1  # limited
+        context.thread_count = 0
+        self._time_base = 1 / Fraction(frame_rate)
+        self._audio = None
+        if sample_rate:
+            # a rate of the AAC standard at which one packet is short, whatever the voice was recorded at
+            self._audio = self._container.add_stream("aac", rate=44100 if sample_rate % 11025 == 0 else 48000)
+            self._audio.layout = "mono" if channels == 1 else "stereo"
+            self._audio.bit_rate = 96_000 * channels
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind, value, traceback) -> None:
+        if kind is not None or not self.frames:
+            self._discard()
+            if kind is None:
+                raise ValueError(f"No frame came for {self.path}; the source or the voice is empty.")
+            return
+        try:
+            self._container.mux(self._video.encode(None))
+            if self._audio:
+                self._container.mux(self._audio.encode(None))
+            self._container.close()
+            os.replace(self._partial, self.path)
+        except (av.FFmpegError, OSError) as error:
+            self._discard()
+            raise self._failure(error) from None
+
+    def write(self, frame: np.ndarray, *, changed: tuple[int, int, int, int] | None = None) -> None:
+        """Append one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            changed: (x1, y1, x2, y2), whole pixels: the frame equals the previous one outside this box, so only the
+                box is converted. The file is the same, bit for bit, as without it.
+
+        Raises:
+            OSError: the disk is full or the folder is gone.
+        """
+        if frame.shape != self._shape:
+            raise ValueError(f"frame must have shape {self._shape}, got {frame.shape}.")
+        if changed is None or not self.frames:
+            self._picture = self._to_yuv(frame)
+            self._planes = _planes(self._picture)
+        else:
+            self._update(frame, changed)
+        self._picture.pts, self._picture.time_base = self.frames, self._time_base
+        try:
+            self._container.mux(self._video.encode(self._picture))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from None
+        self.frames += 1
+
+    def write_audio(self, block: Audio) -> None:
+        """Append sound; blocks may come before, between or after the frames they belong to, best in step with them.
+
+        Raises:
+            OSError: as `write`.
+        """
+        if len(block.waveform) != self._channels:
+            raise ValueError(f"the sound must have {self._channels} channels, got {len(block.waveform)}.")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block.waveform, np.float32), format="fltp", layout=self._audio.layout.name
+        )
+        frame.sample_rate, frame.pts, frame.time_base = block.sample_rate, self.samples, Fraction(1, block.sample_rate)
+        try:
+            self._container.mux(self._audio.encode(frame))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from None
+        self.samples += block.waveform.shape[1]
+
+    def _to_yuv(self, pixels: np.ndarray) -> av.VideoFrame:
+        height, width = pixels.shape[:2]
+        if height % 2 or width % 2:
+            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        return self._reformatter.reformat(
+            av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), "rgb24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.AREA,  # the mean of 2 x 2 pixels for colour: exact, and local to the block
+        )
+
+    def _update(self, frame: np.ndarray, changed: tuple[int, int, int, int]) -> None:
+        x1, y1, x2, y2 = changed
+        height, width = (side + side % 2 for side in self._shape[:2])
+        x1, y1 = max(0, x1 // 2 * 2), max(0, y1 // 2 * 2)
+        x2, y2 = min(width, x2 + x2 % 2), min(height, y2 + y2 % 2)
+        if x2 <= x1 or y2 <= y1:
+            return
+        # libswscale rounds the last rows of a picture differently, so a margin is converted and not kept
+        left, top = max(0, x1 - MARGIN), max(0, y1 - MARGIN)
+        patch = self._to_yuv(frame[top : y2 + MARGIN, left : x2 + MARGIN])
+        for target, source, step in zip(self._planes, _planes(patch), (1, 2, 2), strict=True):
+            target[y1 // step : y2 // step, x1 // step : x2 // step] = source[
+                (y1 - top) // step : (y2 - top) // step, (x1 - left) // step : (x2 - left) // step
+            ]
+
+    def _discard(self) -> None:
+        with suppress(OSError):  # gone first, so that closing does not spend time on finishing it
+            self._partial.unlink(missing_ok=True)
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _failure(self, error: Exception) -> OSError:
+        return OSError(
+            getattr(error, "errno", None), f"Cannot write {self.path} ({error}); check the folder and the free space."
+        )
+
+
+class _Clip:
+    """A video file and when its pictures are shown; each pass over it opens the file anew."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ValueError(f"There is no video at {self.path}; check the name.")
+        if not self.path.stat().st_size:
+            raise ValueError(f"The video {self.path} is empty (0 bytes); save or download it again.")
+        with self._opened() as (container, stream):
+            self.has_audio = bool(container.streams.audio)
+            self.time_base = Fraction(stream.time_base)
+            self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            stamps, length = set(), 0
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    length = packet.duration or length
+                    stamp = packet.dts if packet.pts is None else packet.pts
+                    stamps.add(len(stamps) * length if stamp is None else stamp)
+            declared = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
+        if not stamps:
+            raise ValueError(f"The video {self.path} holds no pictures; export it again.")
+        self.origin, last = min(stamps), max(stamps)
+        self.length = length or round((last - self.origin) / max(1, len(stamps) - 1)) or 1
+        self.duration = (last - self.origin + self.length) * self.time_base
+        self.frame_rate = _frame_rate(len(stamps), self.duration, declared)
+
+    def count(self, frame_rate: Fraction) -> int:
+        return max(1, round(self.duration * frame_rate))
+
+    def frames(self, indices: range, frame_rate: Fraction) -> Iterator[av.VideoFrame]:
+        """For each index the newest picture at index / frame_rate."""
+        # a stamp is a whole tick and may lie up to one after its time; coarse ticks may move it a quarter frame at most
+        slack = min(self.time_base, 1 / (4 * frame_rate))
+        ticks = [int((index / frame_rate + slack) / self.time_base) + self.origin for index in indices]
+        if not ticks:
+            return
+        pictures = self.pictures(ticks[0])
+        shown, upcoming = next(pictures), next(pictures, None)
+        for tick in ticks:
+            while upcoming is not None and upcoming.pts <= tick:
+                shown, upcoming = upcoming, next(pictures, None)
+            yield shown
+
+    def pictures(self, tick: int) -> Iterator[av.VideoFrame]:
+        """The pictures in the order they are shown, starting at or before `tick`."""
+        for seeking in (True, False) if tick > self.origin else (False,):
+            with self._opened() as (container, stream):
+                stream.thread_type = "AUTO"
+                if seeking:
+                    with suppress(av.FFmpegError):  # a format that cannot seek is read from its start
+                        container.seek(tick, stream=stream)
+                stamp = None
+                for picture in container.decode(stream):
+                    if picture.pts is None or (stamp is not None and picture.pts <= stamp):
+                        picture.pts = self.origin if stamp is None else stamp + self.length
+                    if stamp is None and seeking and picture.pts > tick:
+                        break
+                    stamp = picture.pts
+                    yield picture
+                if stamp is not None:
+                    return
+        raise ValueError(f"No picture of {self.path} can be decoded; export it again as H.264 mp4.")
+
+    def pixels(self, pictures: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
+        """(H, W, 3) uint8 of each; a picture that repeats is the same array."""
+        converted = None
+        for picture in pictures:
+            if picture is not converted:
+                pixels, converted = self._to_rgb(picture), picture
+            yield pixels
+
+    def _to_rgb(self, picture: av.VideoFrame) -> np.ndarray:
+        matrix = picture.colorspace
+        if matrix not in list(Colorspace):  # not said: what players assume
+            matrix = Colorspace.ITU709 if picture.width >= 1280 or picture.height > 576 else Colorspace.ITU601
+        has_alpha = any(component.is_alpha for component in picture.format.components)
+        pixels = picture.reformat(
+            width=round(picture.width * self.aspect),
+            format="rgba" if has_alpha else "rgb24",
+            src_colorspace=matrix,
+        ).to_ndarray()
+        if has_alpha:
+            alpha = pixels[..., 3:].astype(np.uint16)
+            pixels = ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        return np.ascontiguousarray(np.rot90(pixels, picture.rotation // 90))
+
+    @contextmanager
+    def _opened(self):
+        try:
+            with av.open(self.path) as container:
+                streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+                if not streams:
+                    raise ValueError(f"{self.path} has no video; choose a clip, or a picture as PNG or JPEG.")
+                yield container, streams[0]
+        except av.FFmpegError as error:
+            raise ValueError(
+                f"The video {self.path} is damaged or of an unknown kind ({error.strerror}); "
+                "export it again as H.264 mp4."
+            ) from None
+
+
+def _frame_rate(frames: int, duration: Fraction, declared: list[Fraction]) -> Fraction:
+    """The rate a file declares, or a common one, if it tells the number of frames to a quarter; else the mean rate."""
+    mean = frames / duration
+    for rate in (*declared, *sorted(COMMON_RATES, key=lambda rate: abs(rate - mean))):
+        if abs(duration * rate - frames) <= Fraction(1, 4):
+            return Fraction(rate)
+    return mean.limit_denominator(1001)
+
+
+def _planes(picture: av.VideoFrame) -> list[np.ndarray]:
+    """Views of the planes of a yuv420p picture."""
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in picture.planes
+    ]
