@@ -98,9 +98,20 @@ def dentition_of(species: str, *, beak: bool) -> Dentition:
     return CARNIVORE
 
 
+def lip_coordinates(width: int, height: int, *, is_side: bool, device="cpu") -> tuple[Tensor, Tensor]:
+    """u of `width` columns, (1, 1, w), a little beyond either end, and v of `height` rows, (1, h, 1)."""
+    first, last = _ends(is_side)
+    u = torch.linspace(first, last, width, device=device).reshape(1, 1, -1)
+    return u, torch.linspace(0, 1, height, device=device).reshape(1, -1, 1)
+
+
+def to_texture(u: Tensor, *, is_side: bool) -> Tensor:
+    """u -> position on the painted picture, -1 at its left edge and 1 at its right."""
+    first, last = _ends(is_side)
+    return (2 * u - first - last) / (last - first)
+
+
 def paint_mouth(
-    u: Tensor,
-    v: Tensor,
     gap: Tensor,
     *,
     light: Tensor,
@@ -109,47 +120,60 @@ def paint_mouth(
     is_side: bool,
     beak: bool,
 ) -> Tensor:
-    """Colours of the opened mouth.
+    """The opened mouth, stretched flat: lip to lip from top to bottom, corner to corner from left to right.
 
     Args:
-        u, v: (N, h, w) lip coordinates; values outside their range are painted as if the mouth went on.
-        gap: (N, h, w) or broadcastable, distance between the lips at u, in half widths (side: lengths) of the mouth.
+        gap: (N, 1, w) distance between the lips at each column of `lip_coordinates`, in half widths (side: lengths).
         light: (N, 3, 1, 1) colour of the light, 1 = white daylight.
         slant: (N, 1, 1) from -1 (light from the left) to 1 (from the right).
 
     Returns:
-        (N, 3, h, w) sRGB, not clipped.
+        (N, 3, w / 2, w) sRGB, not clipped.
     """
-    v = v.clamp(0, 1)
-    aspect = gap.clamp(max=1.2)
-    if is_side:
-        return light * _side_mouth(u, v, gap, aspect, dentition, beak)
+    width = gap.shape[2]
+    u, v = lip_coordinates(width, width // 2, is_side=is_side, device=gap.device)
+    paint = _paint_side if is_side else _paint_front
+    return light * paint(u, v, gap, slant, dentition, beak)
 
+
+def _paint_front(u: Tensor, v: Tensor, gap: Tensor, slant: Tensor, dentition: Dentition, beak: bool) -> Tensor:
     edge = 1 - u.abs().clamp(0, 1)
-    # roof to floor, darkest in the middle of the throat
+    grown = smoothstep(gap / 0.42)
+    # roof to floor, darkest in the middle of the throat; ridges of the palate show at the top of a wide mouth
     depth = smoothstep((v + 0.12) / 0.5) * smoothstep(edge / 0.6)
     colour = _mix(_rgb(PALATE, u) * 0.62, _rgb(THROAT, u), depth)
-    # ridges of the palate show at the top of a wide mouth
-    ridges = 0.5 + 0.5 * torch.cos(34 * v * aspect + 3 * u**2)
-    colour = colour * (1 + 0.25 * ridges * smoothstep((0.4 - v) / 0.4))[:, None]
+    ridges = torch.cos(34 * v * gap.clamp(max=1.2) + 3 * u**2)
+    colour = colour * (1 + (0.12 + 0.12 * ridges) * smoothstep((0.4 - v) / 0.4))[:, None]
+    colour = _teeth(colour, dentition.upper, u, v, gap, grown, slant, gum=0.035, is_side=False)
 
-    grown = smoothstep(gap / 0.42)
-    colour = _teeth(colour, dentition.upper, u, v * gap, grown, slant, gum=0.035)
-
-    width = 0.66
-    across = u / width
-    top = 0.40 + 0.18 * (1 - grown) + 0.34 * across**2 - 0.05 * torch.exp(-((across.abs() - 0.42) / 0.25) ** 2)
+    across = u / 0.66
+    top = 0.58 - 0.18 * grown + 0.34 * across**2 - 0.05 * torch.exp(-(((across.abs() - 0.42) / 0.25) ** 2))
     rise = (v - top) / (1 - top).clamp(min=0.15)
-    body = _tongue(across, rise, slant)
     mask = smoothstep(rise / 0.10 + 0.2) * smoothstep((1 - across.abs()) / 0.16)
-    shade = 0.30 + 0.70 * smoothstep(rise / 0.55)
-    shade = shade * (0.55 + 0.45 * smoothstep((1.02 - across.abs()) / 0.5))
-    colour = _mix(colour, body * shade[:, None], mask)
+    shade = (0.30 + 0.70 * smoothstep(rise / 0.55)) * (0.55 + 0.45 * smoothstep((1.02 - across.abs()) / 0.5))
+    colour = _mix(colour, _tongue(across, rise, slant) * shade[:, None], mask)
 
-    colour = _teeth(colour, dentition.lower, u, (1 - v) * gap, grown, slant, gum=0.03)
+    colour = _teeth(colour, dentition.lower, u, 1 - v, gap, grown, slant, gum=0.03, is_side=False)
     # the upper lip's shadow falls on everything under it; cheeks close the light off at the corners
     shadow = (0.35 + 0.65 * smoothstep(v * gap / 0.16)) * (0.40 + 0.60 * smoothstep(edge / 0.45))
-    return light * colour * shadow[:, None]
+    return colour * shadow[:, None]
+
+
+def _paint_side(u: Tensor, v: Tensor, gap: Tensor, slant: Tensor, dentition: Dentition, beak: bool) -> Tensor:
+    inner = smoothstep(u / 0.9)
+    grown = smoothstep(gap / 0.22)
+    flat = torch.zeros_like(slant)
+    colour = _mix(_rgb(THROAT, u), _rgb(PALATE, u) * 0.75, inner * (0.35 + 0.65 * (2 * v - 1) ** 2))
+    colour = _teeth(colour, dentition.upper_side, u, v, gap, grown, flat, gum=0.02, is_side=True)
+    across = (u - 0.50) / (0.30 if beak else 0.38)
+    top = 0.62 + 0.28 * across**2
+    rise = (v - top) / (1 - top).clamp(min=0.12)
+    shine = 0.22 * torch.exp(-(((rise - 0.30) / 0.16) ** 2)) * smoothstep((0.9 - across.abs()) / 0.5)
+    body = _rgb(BEAK_TONGUE if beak else TONGUE, u) * (0.45 + 0.55 * smoothstep(rise / 0.6))[:, None] + shine[:, None]
+    mask = smoothstep(rise / 0.15) * smoothstep((1 - across.abs()) / 0.2)
+    colour = _mix(colour, body * (0.4 + 0.6 * inner)[:, None], mask)
+    colour = _teeth(colour, dentition.lower_side, u, 1 - v, gap, grown, flat, gum=0.02, is_side=True)
+    return colour * (0.45 + 0.55 * smoothstep(v * gap / 0.10))[:, None]
 
 
 def paint_tongue_out(u: Tensor, s: Tensor, *, light: Tensor, slant: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +188,7 @@ def paint_tongue_out(u: Tensor, s: Tensor, *, light: Tensor, slant: Tensor) -> t
     """
     rounded = 1 - (1 - ((s - 0.55) / 0.45).clamp(0, 1) ** 2).clamp(min=0).sqrt()
     edge = 1 - rounded * 0.95 - u.abs()
-    mask = smoothstep(edge / 0.12) * (s < 1).to(u.dtype)
+    mask = smoothstep(edge / 0.12) * smoothstep(s / 0.12) * (s < 1)
     shade = (0.62 + 0.38 * smoothstep(edge / 0.55)) * (0.75 + 0.25 * smoothstep(s / 0.25))
     colour = _tongue(u, 0.55 + 0.35 * s, slant) * shade[:, None]
     return light * colour, mask
@@ -172,51 +196,49 @@ def paint_tongue_out(u: Tensor, s: Tensor, *, light: Tensor, slant: Tensor) -> t
 
 def _tongue(across: Tensor, rise: Tensor, slant: Tensor) -> Tensor:
     groove = torch.exp(-((across / 0.10) ** 2)) * smoothstep(rise / 0.3) * (1 - 0.6 * smoothstep((rise - 0.6) / 0.5))
-    tone = 1 - 0.22 * groove
-    shine = torch.exp(-(((across - 0.34 * slant - 0.24) / 0.16) ** 2) - ((rise - 0.52) / 0.20) ** 2)
-    shine = shine + 0.7 * torch.exp(-(((across - 0.34 * slant + 0.28) / 0.13) ** 2) - ((rise - 0.58) / 0.16) ** 2)
-    return _rgb(TONGUE, across) * tone[:, None] + 0.13 * shine[:, None]
-
-
-def _side_mouth(u: Tensor, v: Tensor, gap: Tensor, aspect: Tensor, dentition: Dentition, beak: bool) -> Tensor:
-    inner = smoothstep(u / 0.9)
-    colour = _mix(_rgb(THROAT, u), _rgb(PALATE, u) * 0.75, inner * (0.35 + 0.65 * (2 * v - 1) ** 2))
-    grown = smoothstep(gap / 0.22)
-    flat = torch.zeros_like(u[:, :1, :1])
-    colour = _teeth(colour, dentition.upper_side, u, v * gap, grown, flat, gum=0.02)
-    across = (u - 0.50) / (0.30 if beak else 0.38)
-    top = 0.62 + 0.28 * across**2
-    rise = (v - top) / (1 - top).clamp(min=0.12)
-    hue = BEAK_TONGUE if beak else TONGUE
-    shine = 0.22 * torch.exp(-(((rise - 0.30) / 0.16) ** 2)) * smoothstep((0.9 - across.abs()) / 0.5)
-    body = _rgb(hue, u) * (0.45 + 0.55 * smoothstep(rise / 0.6))[:, None] + shine[:, None]
-    colour = _mix(colour, body * (0.4 + 0.6 * inner)[:, None], smoothstep(rise / 0.15) * smoothstep((1 - across.abs()) / 0.2))
-    colour = _teeth(colour, dentition.lower_side, u, (1 - v) * gap, grown, flat, gum=0.02)
-    return colour * (0.45 + 0.55 * smoothstep(v * aspect / 0.10))[:, None]
+    left = across - 0.34 * slant
+    shine = torch.exp(-(((left - 0.24) / 0.16) ** 2)) * torch.exp(-(((rise - 0.52) / 0.20) ** 2))
+    shine = shine + 0.7 * torch.exp(-(((left + 0.28) / 0.13) ** 2)) * torch.exp(-(((rise - 0.58) / 0.16) ** 2))
+    return _rgb(TONGUE, across) * (1 - 0.22 * groove)[:, None] + 0.13 * shine[:, None]
 
 
 def _teeth(
-    colour: Tensor, teeth: tuple[Tooth, ...], u: Tensor, y: Tensor, grown: Tensor, slant: Tensor, *, gum: float
+    colour: Tensor,
+    teeth: tuple[Tooth, ...],
+    u: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    grown: Tensor,
+    slant: Tensor,
+    *,
+    gum: float,
+    is_side: bool,
 ) -> Tensor:
-    """Paint a row of teeth that grow from y = 0 along +y."""
+    """Paint a row of teeth that grow from v = 0 along +v."""
     if not teeth:
         return colour
-    reach = max(abs(t.at) + t.width for t in teeth)
-    gums = smoothstep((gum * 1.6 - y) / gum) * smoothstep((reach * 1.15 - u.abs()) / (0.25 * reach)) * grown
+    reach = max(abs(tooth.at) + tooth.width for tooth in teeth)
+    gums = smoothstep((gum * 1.6 - v * gap) / gum) * smoothstep((reach * 1.15 - u.abs()) / (0.25 * reach)) * grown
     colour = _mix(colour, _rgb(GUM, u) * 0.75, gums * 0.8)
+    first, last = _ends(is_side)
+    count = u.shape[2]
     for tooth in teeth:
-        x = (u - tooth.at) / tooth.width
-        height = tooth.height * grown
+        start, stop = ((tooth.at + side * tooth.width - first) / (last - first) * (count - 1) for side in (-1, 1))
+        columns = slice(max(int(start), 0), min(int(stop) + 2, count))
+        x = (u[..., columns] - tooth.at) / tooth.width
+        y, height = v * gap[..., columns], tooth.height * grown[..., columns]
         outline = height * (1 - x.abs().clamp(0, 1) ** tooth.point)
-        soft = 0.25 * tooth.width
-        mask = smoothstep((outline - y) / soft + 0.3) * smoothstep((1 - x.abs()) / 0.22)
+        mask = smoothstep((outline - y) / (0.25 * tooth.width) + 0.3) * smoothstep((1 - x.abs()) / 0.22)
         along = (y / height.clamp(min=1e-3)).clamp(0, 1)
         tone = (0.70 + 0.30 * smoothstep(along / 0.5)) * (1 - 0.34 * (x - 0.3 * slant) ** 2).clamp(min=0.4)
-        warm = 1 - 0.18 * (1 - along)
-        enamel = _rgb(TOOTH, u) * tone[:, None]
-        enamel = torch.cat([enamel[:, :1], enamel[:, 1:2], enamel[:, 2:] * warm[:, None]], 1)
-        colour = _mix(colour, enamel, mask)
+        yellow = (0.18 * (1 - along))[:, None] * _rgb((0, 0, TOOTH[2]), u)
+        part = colour[..., columns]
+        colour[..., columns] = _mix(part, (_rgb(TOOTH, u) - yellow) * tone[:, None], mask)
     return colour
+
+
+def _ends(is_side: bool) -> tuple[float, float]:
+    return (-0.02, 1.02) if is_side else (-1.04, 1.04)
 
 
 def _mix(under: Tensor, over: Tensor, share: Tensor) -> Tensor:

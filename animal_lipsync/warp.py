@@ -15,6 +15,9 @@ from torch import Tensor
 
 from .rig import MouthRig
 
+PRESS = 0.05
+"""Share of the mouth's half width by which pressed lips overlap."""
+
 
 @dataclass(frozen=True, eq=False)
 class JawField:
@@ -40,9 +43,10 @@ class JawField:
     """Pixels the chin drops (front) or the tip of the jaw travels (side)."""
     stretch: Tensor
     """Corners move out by this share of their distance (< 0: in)."""
+    tongue: Tensor
+    """Pixels the tongue hangs over the lower lip."""
     is_side: bool
-    front: float
-    """Share of `length` from the hinge at which, seen from the side, nothing moves any more."""
+    beak: bool
 
     # ---- coordinates -------------------------------------------------------------------------------------------
 
@@ -86,6 +90,11 @@ class JawField:
         return -self.hinge_drop / torch.sqrt(self.length**2 + self.hinge_drop**2)
 
     @property
+    def front(self) -> float:
+        """Share of `length` from the hinge at which, seen from the side, nothing moves any more."""
+        return 1.1 if self.beak else 1.4
+
+    @property
     def half_width(self) -> Tensor:
         return (self.left + self.right) / 2
 
@@ -111,7 +120,8 @@ class JawField:
             share = self.across_share(a)
             return smoothstep(share / 0.30) * smoothstep((self.front - share) / (self.front - 1.04))
         share = self.across_share(a).abs() / self.narrow
-        return (1 - share.clamp(0, 1) ** 2) ** 1.35
+        open_share = 1 - share.clamp(0, 1) ** 2
+        return open_share * open_share.sqrt()
 
     def jaw_profile(self, a: Tensor) -> Tensor:
         """The same below the lips, where cheeks and chin follow the jaw; never less than `lip_profile`."""
@@ -213,11 +223,26 @@ class JawField:
         """Share of `length` at which the inside of a mouth seen from the side ends: it curves back between the tips."""
         return 0.99 - 0.80 * (self.opening / self.length) * v * (1 - v)
 
-    def behind_front(self, a: Tensor, b: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the background between the parted tips comes from: pixels of the source, from further ahead."""
+    def ahead_of_tips(self, a: Tensor, b: Tensor, upper: Tensor, lower: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What shows between the parted tips of a mouth seen from the side.
+
+        That is background, drawn in from further ahead; in a parrot's case the upper bill's hook, which stays.
+
+        Returns:
+            x, y in the source, and where that holds.
+        """
         share = a / self.length
-        ahead = 1.04 + (share - edge) / (self.front - edge) * (self.front - 1.04)
-        return self.to_frame(ahead * self.length, b)
+        edge = self.front_edge(((b - upper) / (lower - upper).clamp(min=1e-3)).clamp(0, 1))
+        ahead = share if self.beak else 1.04 + (share - edge) / (self.front - edge) * (self.front - 1.04)
+        return *self.to_frame(ahead * self.length, b), (b > upper) & (b < lower) & (share > edge)
+
+    def along_tongue(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Across (-1 to 1) and along (0 to 1) a tongue that hangs out of a mouth seen from the front."""
+        start = self.seam(a * 0) + 0.55 * self.opening
+        length = self.tongue + 0.45 * self.opening
+        along = (b - start) / length.clamp(min=1e-3)
+        width = self.half_width * self.narrow * (0.50 + 0.06 * smoothstep(along))
+        return a / width, along
 
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 2) lowest and highest x, y of the frame that any of these maps moves."""
@@ -228,11 +253,16 @@ class JawField:
             low = torch.cat([c - radius for c in centre], 2)
             high = torch.cat([c + radius for c in centre], 2)
         else:
-            grown = torch.where(self.stretch == 0, 1.9, 2.45)
-            up = torch.maximum(0.9 * self.nose + 0.4 * self.half_width, 1.2 * self.half_width)
+            grown = torch.where(self.stretch == 0, 1.87, 2.45)
+            up = (
+                0.9 * self.nose
+                + 0.1 * self.opening
+                - torch.minimum(torch.minimum(self.left_drop, self.right_drop), 0 * down)
+            )
+            up = torch.where(self.stretch == 0, up, torch.maximum(up, 1.2 * self.half_width + 0.7 * self.jaw))
             corners = [self.to_frame(a * grown, b) for a in (-self.left, self.right) for b in (-up, down)]
-            low = torch.stack([torch.cat(c, 2) for c in corners]).amin(0)
-            high = torch.stack([torch.cat(c, 2) for c in corners]).amax(0)
+            low = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amin(0)
+            high = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amax(0)
         return low[:, 0].cpu().numpy(), high[:, 0].cpu().numpy()
 
 
@@ -240,12 +270,16 @@ def jaw_field(rig: MouthRig, motion, *, is_side: bool, device: torch.device | st
     """The field of `motion` (N frames, or rig of 1 frame for a still) on the mouths of `rig`."""
 
     def column(values: np.ndarray) -> Tensor:
+        values = values[:1] if (values == values[:1]).all() else values  # what is the same in all frames is solved once
         return torch.as_tensor(np.ascontiguousarray(values, np.float32), device=device).reshape(-1, 1, 1)
 
     wide = motion.channel("mouth_wide")
     pucker = motion.channel("mouth_pucker")
-    jaw_open = motion.channel("jaw_open") * (1 - motion.channel("mouth_close"))
-    jaw_open = np.maximum(jaw_open, 0.22 * motion.channel("tongue_out"))
+    close = motion.channel("mouth_close")
+    tongue = motion.channel("tongue_out")
+    jaw_open = np.maximum(motion.channel("jaw_open") * (1 - close), 0.30 * np.minimum(2 * tongue, 1))
+    # pressed lips overlap a little
+    opening = jaw_open * rig.reach - PRESS * close * (1 - np.minimum(jaw_open, 1)) * rig.half_width
     flews = np.maximum(rig.left_drop, rig.right_drop) / rig.half_width
     return JawField(
         *(column(rig.origin[:, i]) for i in (0, 1)),
@@ -254,10 +288,11 @@ def jaw_field(rig: MouthRig, motion, *, is_side: bool, device: torch.device | st
         *(column(getattr(rig, name)) for name in ("left", "right", "left_drop", "right_drop", "jaw", "nose", "gap")),
         facing=column(rig.facing),
         narrow=column(0.9 - 0.4 * np.clip(flews, 0, 0.8)),
-        opening=column(jaw_open * rig.reach),
+        opening=column(opening),
         stretch=column(0.16 * wide - 0.26 * pucker),
+        tongue=column(tongue * (0.7 * rig.jaw + 0.3 * rig.half_width)),
         is_side=is_side,
-        front=1.2 if rig.beak else 1.4,
+        beak=rig.beak,
     )
 
 

@@ -1,0 +1,85 @@
+"""The whole job: a clip, a face, a motion and a voice become a finished video, frame by frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from .audio import probe_audio, read_audio, to_mono
+from .clip import Clip
+from .motion import speech_to_motion
+from .render import MouthEngine, render
+from .types import Audio, FaceTrack, MouthMotion
+from .video import VideoWriter, pingpong_indices
+
+
+def voice_motion(voice: str | os.PathLike | Audio, frame_rate: Fraction) -> MouthMotion:
+    """The motion of a mouth that says `voice`, a sound file or sound in memory."""
+    return speech_to_motion(voice if isinstance(voice, Audio) else read_audio(voice), frame_rate)
+
+
+def animate(
+    clip: Clip,
+    face: FaceTrack,
+    motion: MouthMotion,
+    voice: str | os.PathLike | Audio,
+    output: str | os.PathLike,
+    engine: MouthEngine,
+    *,
+    device: str = "cpu",
+    crf: int = 18,
+) -> Iterator[np.ndarray]:
+    """Write `output`, an mp4, yielding each frame once it is written; close the generator to cancel.
+
+    A still and a clip shorter than the motion go on to its end; a longer clip keeps its length, its mouth shut once
+    the motion is over. Nothing appears at `output` before it is complete.
+
+    Yields:
+        uint8 (H, W, 3), valid until the next one.
+
+    Raises:
+        ValueError: clip, face and voice do not fit each other.
+        OSError: the output cannot be written.
+    """
+    count = output_frames(clip, motion, voice)
+    motion = motion.resampled(clip.frame_rate, count)
+    if len(face) > 1:
+        face = face[pingpong_indices(len(face), count)]
+    blocks, sample_rate, channels = _open_voice(voice)
+    frames = render(clip.read(count), face, motion, engine, device=device)
+    with VideoWriter(
+        output, clip.width, clip.height, clip.frame_rate, sample_rate=sample_rate, channels=channels, crf=crf
+    ) as video:
+        for frame, changed in frames:
+            video.write(frame, changed=changed)
+            while video.samples * clip.frame_rate < video.frames * sample_rate and (block := next(blocks, None)):
+                video.write_audio(block)
+            yield frame
+        # what is left is shorter than a frame
+        for block in blocks:
+            video.write_audio(block)
+
+
+def output_frames(clip: Clip, motion: MouthMotion, voice: str | os.PathLike | Audio) -> int:
+    """How many frames `animate` writes."""
+    duration = (voice if isinstance(voice, Audio) else probe_audio(voice)).duration
+    spoken = max(round(duration * float(clip.frame_rate)), round(len(motion) * clip.frame_rate / motion.frame_rate))
+    return max(1, spoken, clip.frames)
+
+
+def _open_voice(voice: str | os.PathLike | Audio) -> tuple[Iterator[Audio], int, int]:
+    if not isinstance(voice, Audio):
+        info = probe_audio(voice)
+        return read_audio(voice), info.sample_rate, info.channels
+    if not voice.waveform.size:
+        raise ValueError("The voice has no samples; record or export it again.")
+    if not np.isfinite(voice.waveform).all():
+        raise ValueError("The voice holds samples that are not numbers; export it again as 16-bit WAV.")
+    voice = to_mono(voice) if len(voice.waveform) > 2 else voice
+    second = voice.sample_rate
+    starts = range(0, voice.waveform.shape[1], second)
+    blocks = (Audio(voice.waveform[:, start : start + second], second) for start in starts)
+    return blocks, voice.sample_rate, len(voice.waveform)
