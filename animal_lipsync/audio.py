@@ -117,17 +117,12 @@ def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
             for frame in container.decode(stream):
                 for block in to_float.resample(frame):
                     waveform = block.to_ndarray()
-                    if not np.isfinite(waveform).all():
-                        raise ValueError(
-                            f"{path} holds samples that are not numbers (NaN or infinite) after "
-                            f"{samples / rate:.2f} s; export the sound again as 16-bit WAV."
-                        )
-                    samples += waveform.shape[1]
                     yield Audio(waveform.mean(axis=0, keepdims=True) if mono else waveform, rate)
-        except av.FFmpegError as error:
+                    samples += waveform.shape[1]
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", error)
             raise ValueError(
-                f"The sound of {path} is damaged after {samples / rate:.2f} s ({error.strerror}); "
-                "export it again as WAV."
+                f"The sound of {path} is damaged after {samples / rate:.2f} s ({reason}); export it as 16-bit WAV."
             ) from None
         if not samples:
             raise ValueError(f"The sound of {path} has no samples; record or export it again.")

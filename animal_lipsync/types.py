@@ -6,7 +6,7 @@ Knows nothing of pixels, files of media, networks or the host.
 from __future__ import annotations
 
 import json
-import math
+import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -29,6 +29,9 @@ CHANNELS = (
 )
 """Channels of a `MouthMotion`: [0, 1], except the `head_*` ones, which are degrees."""
 
+LARGEST = 1_000_000
+"""Of any number in a JSON document of ours: frames, pixels or seconds; keeps a typing error from filling the memory."""
+
 HEAD_LIMIT = 45.0
 """Degrees; a head channel beyond it is a mistake in the file, not a movement."""
 
@@ -49,6 +52,10 @@ class Audio:
     def __post_init__(self):
         if self.waveform.ndim != 2:
             raise ValueError(f"waveform must have shape (channels, samples), got {self.waveform.shape}")
+        if self.sample_rate <= 0:
+            raise ValueError(f"sample_rate must be above 0 Hz, got {self.sample_rate}.")
+        if not np.isfinite(self.waveform).all():
+            raise ValueError("waveform holds samples that are not numbers (NaN or infinite); export it as 16-bit WAV.")
 
     @property
     def duration(self) -> float:
@@ -75,7 +82,12 @@ class FaceTrack:
     def __post_init__(self):
         count = len(SCHEMAS[self.schema].names)
         frames = len(self.keypoints)
-        expected = {"boxes": (frames, 4), "keypoints": (frames, count, 2), "score": (frames, count), "visible": (frames,)}
+        expected = {
+            "boxes": (frames, 4),
+            "keypoints": (frames, count, 2),
+            "score": (frames, count),
+            "visible": (frames,),
+        }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {getattr(self, name).shape}")
@@ -129,6 +141,7 @@ class Faces:
                     "score": round(float(self.scores[index]), 3) if self.scores else 1.0,
                     "schema": track.schema,
                     "frames": seen.tolist(),
+                    "hidden": _runs(~track.visible),
                     "boxes": np.round(track.boxes[seen].astype(float), 2).tolist(),
                     "keypoints": np.round(points.astype(float), 3).tolist(),
                 }
@@ -146,7 +159,7 @@ class Faces:
         """Read FACES.json.
 
         Frames between two listed ones are interpolated; frames before the first or after the last are not visible.
-        A single listed frame stands for the whole clip.
+        A single listed frame stands for the whole clip. `hidden` lists [first, last] frames without the face.
 
         Raises:
             FormatError: naming the field that is wrong.
@@ -252,34 +265,41 @@ class MouthMotion:
         document = _load_document(text, "motion")
         rate = _frame_rate(document.get("frame_rate"))
         channels = tuple(_field(document, "channels", list, "motion"))
-        unknown = [name for name in channels if name not in CHANNELS]
-        if unknown or len(set(channels)) != len(channels):
-            raise FormatError(f"motion.channels must be distinct names out of {', '.join(CHANNELS)}, got {list(channels)}.")
+        if any(name not in CHANNELS or channels.count(name) > 1 for name in channels):
+            raise FormatError(f"motion.channels must be distinct names of {', '.join(CHANNELS)}; got {list(channels)}.")
         values = _array(_field(document, "values", list, "motion"), (None, len(channels)), "motion.values")
         for index, name in enumerate(channels):
             low, high = (-HEAD_LIMIT, HEAD_LIMIT) if name.startswith("head_") else (0.0, 1.0)
             column = values[:, index]
             if column.size and (column.min() < low or column.max() > high):
                 raise FormatError(f"motion channel {name} must stay within [{low:g}, {high:g}].")
-        visemes = document.get("visemes") or {}
-        if not isinstance(visemes, dict):
-            raise FormatError("motion.visemes must be an object.")
-        try:
-            cues = tuple(Cue(float(c["start"]), float(c["end"]), str(c["viseme"])) for c in visemes.get("cues", ()))
-        except (TypeError, KeyError, ValueError):
-            raise FormatError("motion.visemes.cues must be a list of {start, end, viseme}.") from None
-        return cls(values, rate, channels, VisemeTrack(cues, visemes.get("text")))
+        return cls(values, rate, channels, _visemes_from_json(document.get("visemes") or {}))
+
+
+def _visemes_from_json(document) -> VisemeTrack:
+    if not isinstance(document, dict):
+        raise FormatError(f"motion.visemes must be an object, got {type(document).__name__}.")
+    text = document.get("text")
+    if text is not None and not isinstance(text, str):
+        raise FormatError(f"motion.visemes.text must be text, got {type(text).__name__}.")
+    cues = []
+    for index, cue in enumerate(_field(document, "cues", list, "motion.visemes") if "cues" in document else []):
+        where = f"motion.visemes.cues[{index}]"
+        if not isinstance(cue, dict) or not isinstance(cue.get("viseme"), str):
+            raise FormatError(f"{where} must be {{start, end, viseme}}, the viseme as text.")
+        cues.append(Cue(_number(cue.get("start"), where), _number(cue.get("end"), where), cue["viseme"]))
+    return VisemeTrack(tuple(cues), text)
 
 
 def _load_document(text: str, name: str) -> dict:
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{name} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
     if document.get("version") != 1:
-        raise FormatError(f"{name}.version must be 1, got {document.get('version')!r}; update the pack to read newer files.")
+        raise FormatError(f"{name}.version must be 1, got {document.get('version')!r}; a newer pack may read it.")
     return document
 
 
@@ -291,31 +311,33 @@ def _field(document: dict, name: str, kind: type, where: str):
 
 
 def _number(value, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FormatError(f"{where} must be a finite number, got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        raise FormatError(f"{where} must be a number within a million, got {str(value)[:40]}.")
     return float(value)
 
 
 def _positive_int(source: dict, name: str) -> int:
     value = source.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise FormatError(f"faces.source.{name} must be a whole number of at least 1, got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise FormatError(f"faces.source.{name} must be a whole number from 1 to a million, got {str(value)[:40]}.")
     return value
 
 
 def _frame_rate(value, *, allow_zero: bool = False) -> Fraction:
     try:
-        rate = Fraction(value)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        raise FormatError(f'frame_rate must look like "25" or "30000/1001", got {value!r}.') from None
-    if rate < 0 or rate > 1000 or (rate == 0 and not allow_zero):
-        raise FormatError(f"frame_rate must lie between 0 and 1000, got {value!r}.")
+        # the pattern keeps out "1e999999999", which Fraction would spend for ever on
+        rate = Fraction(re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", str(value))[0])
+    except (TypeError, ZeroDivisionError):
+        raise FormatError(f'frame_rate must look like "25" or "30000/1001", got {str(value)[:40]!r}.') from None
+    if rate > 1000 or (rate == 0 and not allow_zero):
+        raise FormatError(f"frame_rate must be above 0 and at most 1000, got {value}.")
     return rate
 
 
 def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
     try:
-        array = np.array(rows, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            array = np.array(rows, dtype=np.float32)
     except (TypeError, ValueError, OverflowError):
         raise FormatError(f"{where} must hold only numbers, in rows of equal length.") from None
     if not array.size:
@@ -328,14 +350,18 @@ def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
     return array
 
 
+def _runs(mask: np.ndarray) -> list[list[int]]:
+    """[first, last] of each stretch of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return [[int(first), int(stop) - 1] for first, stop in edges.reshape(-1, 2)]
+
+
 def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
     where = f"faces[{index}]"
     schema = face.get("schema", "animal9")
-    if schema not in SCHEMAS:
+    if not isinstance(schema, str) or schema not in SCHEMAS:
         raise FormatError(f"{where}.schema must be one of {', '.join(SCHEMAS)}, got {schema!r}.")
-    points = _array(
-        _field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints"
-    )
+    points = _array(_field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints")
     boxes = _array(_field(face, "boxes", list, where), (len(points), 4), f"{where}.boxes")
     listed = _array(_field(face, "frames", list, where), (len(points),), f"{where}.frames")
     if not len(points):
@@ -351,6 +377,8 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
         visible = np.ones(frames, bool)
     else:
         visible = (at >= listed[0]) & (at <= listed[-1])
+    for first, last in _array(face.get("hidden") or [], (None, 2), f"{where}.hidden"):
+        visible &= (at < first) | (at > last)
     rows = np.concatenate([boxes, points.reshape(len(points), -1)], axis=1)
     rows = np.stack([np.interp(at, listed, column) for column in rows.T], axis=1).astype(np.float32)
     keypoints = rows[:, 4:].reshape(frames, -1, 3)

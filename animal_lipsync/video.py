@@ -22,7 +22,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from .types import Audio
 
-FRAME_BUDGET = 256 * 2**20
+FRAME_BUDGET = 128 * 2**20
 """Bytes of decoded frames that playing a clip backwards may hold."""
 
 MARGIN = 4
@@ -362,18 +362,21 @@ class _Clip:
 
     def pixels(self, pictures: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
         """(H, W, 3) uint8 of each; a picture that repeats is the same array."""
-        converted = None
+        reformatter = VideoReformatter()  # one for all: `VideoFrame.reformat` starts its threads anew, 6 ms a frame
+        stamp = None
         for picture in pictures:
-            if picture is not converted:
-                pixels, converted = self._to_rgb(picture), picture
+            if picture.pts != stamp:
+                pixels, stamp = self._to_rgb(picture, reformatter), picture.pts
+            del picture  # one picture keeps the buffers of its whole pass alive while the next pass is decoded
             yield pixels
 
-    def _to_rgb(self, picture: av.VideoFrame) -> np.ndarray:
+    def _to_rgb(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
         matrix = picture.colorspace
         if matrix not in list(Colorspace):  # not said: what players assume
             matrix = Colorspace.ITU709 if picture.width >= 1280 or picture.height > 576 else Colorspace.ITU601
         has_alpha = any(component.is_alpha for component in picture.format.components)
-        pixels = picture.reformat(
+        pixels = reformatter.reformat(
+            picture,
             width=round(picture.width * self.aspect),
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=matrix,
