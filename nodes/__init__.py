@@ -1,0 +1,27 @@
+"""The ComfyUI nodes: schemas, sockets, devices and progress around `animal_lipsync`."""
+
+from comfy_api.latest import ComfyExtension
+
+from .animate import AnimateMouthWarp, MakeAnimalTalk
+from .audio import VoiceEffect
+from .keypoints import DrawLandmarks, EditKeypoints
+from .motion import MotionFromKeyframes, SpeechToMouthMotion
+from .samples import provide_samples
+
+NODES = [
+    MakeAnimalTalk,
+    EditKeypoints,
+    SpeechToMouthMotion,
+    MotionFromKeyframes,
+    AnimateMouthWarp,
+    DrawLandmarks,
+    VoiceEffect,
+]
+
+
+class AnimalLipSync(ComfyExtension):
+    async def on_load(self):
+        provide_samples()
+
+    async def get_node_list(self):
+        return NODES

@@ -1,0 +1,142 @@
+"""Where the faces are: Edit Keypoints, Draw Landmarks, and the inputs that other nodes share with them."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+from comfy_api.latest import io, ui
+
+from ..animal_lipsync.clip import Clip
+from ..animal_lipsync.detection import detect_faces, detect_video
+from ..animal_lipsync.draw import draw_landmarks
+from ..animal_lipsync.tracking import choose_face, track_faces
+from ..animal_lipsync.types import Faces, FaceTrack
+from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, open_clip, to_image
+
+MIN_SCORE = 0.3
+
+
+def source_input():
+    return io.MultiType.Input(
+        "source",
+        [io.Image, io.Video],
+        tooltip="A picture or a video of an animal. A batch of pictures is a video at frame_rate.",
+    )
+
+
+def faces_input(tooltip: str):
+    return io.MultiType.Input("keypoints", [AnimalFaces, AnimalFace], optional=True, tooltip=tooltip)
+
+
+def face_input():
+    return io.Int.Input(
+        "face",
+        default=0,
+        min=0,
+        max=63,
+        tooltip="Which animal it is when there are several: 0 is the most conspicuous one.",
+    )
+
+
+def min_score_input():
+    return io.Float.Input(
+        "min_score",
+        default=MIN_SCORE,
+        min=0.05,
+        max=0.95,
+        step=0.05,
+        advanced=True,
+        tooltip="Lower it when a face is not found because it is small, dark or turned away.",
+    )
+
+
+def find_face(clip: Clip, keypoints: Faces | None, face: int = 0, min_score: float = MIN_SCORE) -> FaceTrack:
+    """One animal's track in `clip`, out of `keypoints` or, when there are none, found by the detector."""
+    if keypoints is None:
+        if clip.frames == 1:
+            keypoints = detect_faces(next(clip.read(1)), min_score=min_score)
+        else:
+            keypoints = track_faces(detect_video(clip.read(clip.frames), min_score=min_score), clip.frame_rate)
+        choose_face(keypoints, face)
+    return clip.face(keypoints, face)
+
+
+class EditKeypoints(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AnimalLipSync_EditKeypoints",
+            display_name="Edit Keypoints",
+            category=CATEGORY,
+            description="Sets by hand where an animal's eyes, nose, lips and chin are. Left empty, it shows the points "
+            "that were found, as text to start from.",
+            search_aliases=["landmarks", "face points", "mouth position", "manual keypoints", "FACES.json"],
+            has_intermediate_output=True,
+            inputs=[
+                source_input(),
+                AnimalFaces.Input(
+                    "faces", optional=True, tooltip="Faces to start from. Found automatically when not connected."
+                ),
+                io.String.Input(
+                    "keypoints",
+                    default="",
+                    multiline=True,
+                    socketless=True,
+                    placeholder='{"version": 1, "source": ..., "faces": [...]}',
+                    tooltip="The points as JSON. Paste what the keypoints output says and change it. When empty, the "
+                    "connected or found faces are used.",
+                ),
+                face_input(),
+                min_score_input(),
+            ],
+            outputs=[
+                AnimalFace.Output("face"),
+                io.String.Output("keypoints_json", display_name="keypoints"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, source, keypoints, face, min_score, faces=None) -> io.NodeOutput:
+        if keypoints.strip():
+            faces = Faces.from_json(keypoints)
+        with open_clip(source) as clip:
+            track = find_face(clip, faces, face, min_score)
+            frame = int(track.visible.argmax())
+            picture = next(islice(clip.read(frame + 1), frame, None))
+            drawn = draw_landmarks(picture, track[frame : frame + 1])
+            speaker = chosen(track, clip)
+            return io.NodeOutput(speaker, speaker.to_json(), ui=ui.PreviewImage(to_image([drawn], 1), cls=cls))
+
+
+class DrawLandmarks(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AnimalLipSync_DrawLandmarks",
+            display_name="Draw Landmarks",
+            category=CATEGORY,
+            description="Draws an animal's face: upper lip red, lower lip blue, jaw green, eyes and nose yellow.",
+            search_aliases=["landmarks", "keypoints", "controlnet", "conditioning", "pose"],
+            inputs=[
+                source_input(),
+                AnimalFace.Input("face", tooltip="The face to draw."),
+                io.Combo.Input(
+                    "background",
+                    options=["source", "black"],
+                    tooltip="source to check the points, black for ControlNet-style conditioning.",
+                ),
+            ],
+            outputs=[io.Image.Output("images")],
+        )
+
+    @classmethod
+    def execute(cls, source, face, background) -> io.NodeOutput:
+        with open_clip(source) as clip:
+            track = clip.face(face)
+            rows = range(clip.frames) if len(track) > 1 else [0] * clip.frames
+            drawn = (
+                draw_landmarks(frame if background == "source" else np.zeros_like(frame), track[row : row + 1])
+                for frame, row in zip(clip.read(clip.frames), rows, strict=True)
+            )
+            return io.NodeOutput(to_image(drawn, clip.frames))

@@ -1,0 +1,88 @@
+"""Where a mouth's movement comes from: Speech to Mouth Motion, Motion from Keyframes."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
+from ..animal_lipsync.motion import nod as add_nod
+from .types import CATEGORY, Motion, to_audio, to_rate
+
+KEYFRAMES = """{
+  "version": 1,
+  "frame_rate": "25",
+  "keyframes": [
+    {"time": 0.0, "jaw_open": 0.0},
+    {"time": 0.3, "jaw_open": 0.8},
+    {"time": 0.6, "jaw_open": 0.1, "mouth_wide": 0.0},
+    {"time": 0.9, "jaw_open": 0.5, "mouth_wide": 0.6},
+    {"time": 1.2, "jaw_open": 0.0, "mouth_wide": 0.0}
+  ]
+}"""
+
+
+def nod_input():
+    return io.Float.Input(
+        "nod",
+        default=0.0,
+        min=0.0,
+        max=15.0,
+        step=0.5,
+        tooltip="Degrees that the head nods on stressed syllables. 1 to 3 brings a picture to life; at 0 nothing but "
+        "the mouth moves.",
+    )
+
+
+class SpeechToMouthMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AnimalLipSync_SpeechToMouthMotion",
+            display_name="Speech to Mouth Motion",
+            category=CATEGORY,
+            description="Listens to a voice and says how a mouth moves with it.",
+            search_aliases=["audio to motion", "lip sync", "visemes", "mouth shapes", "talking"],
+            inputs=[
+                io.Audio.Input("voice", tooltip="A recording of someone speaking or singing, in any language."),
+                io.Float.Input(
+                    "frame_rate",
+                    default=25.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.001,
+                    tooltip="Frames per second of the motion. It is resampled to a video's own rate when used.",
+                ),
+                nod_input(),
+            ],
+            outputs=[Motion.Output("motion")],
+        )
+
+    @classmethod
+    def execute(cls, voice, frame_rate, nod) -> io.NodeOutput:
+        return io.NodeOutput(add_nod(speech_to_motion(to_audio(voice), to_rate(frame_rate)), nod))
+
+
+class MotionFromKeyframes(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AnimalLipSync_MotionFromKeyframes",
+            display_name="Motion from Keyframes",
+            category=CATEGORY,
+            description="Moves the mouth through poses set at times, smoothly in between.",
+            search_aliases=["keyframe animation", "mouth poses", "jaw open", "manual lip sync"],
+            inputs=[
+                io.String.Input(
+                    "keyframes",
+                    default=KEYFRAMES,
+                    multiline=True,
+                    tooltip="JSON: times in seconds and what each channel is by then, from 0 to 1 (head_pitch, "
+                    "head_yaw and head_roll in degrees). A channel runs through the keyframes that name it.",
+                ),
+            ],
+            outputs=[Motion.Output("motion")],
+        )
+
+    @classmethod
+    def execute(cls, keyframes) -> io.NodeOutput:
+        return io.NodeOutput(keyframes_to_motion(keyframes))

@@ -1,0 +1,34 @@
+"""The sample picture, clip and voice that the workflows open with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import folder_paths
+
+SAMPLES = Path(__file__).parents[1] / "animal_lipsync" / "samples"
+MEDIA = {".jpg", ".png", ".wav", ".mp4"}
+
+logger = logging.getLogger(__name__)
+
+
+def provide_samples():
+    """Copy the samples that are not there yet into ComfyUI's input folder.
+
+    Core's Load Image, Load Video and Load Audio list that folder's top level only; a file in a subfolder opens as a
+    red node.
+    """
+    folder = Path(folder_paths.get_input_directory())
+    for sample in SAMPLES.iterdir():
+        target = folder / f"animal-lipsync-{sample.name}"
+        if sample.suffix not in MEDIA or target.exists():
+            continue
+        partial = target.with_suffix(".partial")
+        try:
+            shutil.copyfile(sample, partial)
+            os.replace(partial, target)
+        except OSError as error:
+            logger.warning("The sample %s is not in %s (%s).", target.name, folder, error)
