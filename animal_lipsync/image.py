@@ -96,7 +96,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except ImageCms.PyCMSError:  # a broken profile, or one of another colour space: browsers ignore it too
+        except (OSError, ImageCms.PyCMSError):  # broken, or of another colour space: browsers ignore it too
             pass
     image = image.convert("RGB")
     if alpha is not None:

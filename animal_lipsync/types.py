@@ -340,8 +340,8 @@ def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
             array = np.array(rows, dtype=np.float32)
     except (TypeError, ValueError, OverflowError):
         raise FormatError(f"{where} must hold only numbers, in rows of equal length.") from None
-    if not array.size:
-        array = array.reshape([0 if n is None else n for n in shape])
+    if not array.size and not all(shape):  # no rows at all, which NumPy takes for a flat array
+        array = array.reshape([n or 0 for n in shape])
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         wanted = " x ".join("n" if n is None else str(n) for n in shape)
         raise FormatError(f"{where} must be {wanted} numbers, got shape {array.shape}.")

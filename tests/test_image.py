@@ -1,0 +1,164 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms
+
+from animal_lipsync.image import is_picture, read_picture, to_frames, to_pixels, write_picture
+
+
+def gradient(width=40, height=24):
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 // (width - 1), y * 255 // (height - 1), (x + y) % 256], axis=-1).astype(np.uint8)
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds no pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3))))
+def test_pixels_survive_the_round_trip_through_frames(pixels):
+    frames = to_frames(pixels)
+    assert frames.shape == (len(pixels), 3, *pixels.shape[1:3])
+    assert frames.dtype == torch.float32
+    np.testing.assert_array_equal(to_pixels(frames), pixels)
+
+
+def test_to_frames_maps_0_to_black_and_255_to_1():
+    frames = to_frames(np.arange(256, dtype=np.uint8).reshape(1, 256, 1, 1).repeat(3, axis=3))
+    assert frames.min() == 0 and frames.max() == 1
+
+
+def test_to_pixels_rounds_and_clamps_without_touching_its_input():
+    frames = (
+        torch.tensor([-1.0, 0.0, 0.49 / 255, 0.51 / 255, 254.6 / 255, 1.0, 2.0]).reshape(1, 1, 1, 7).repeat(1, 3, 1, 1)
+    )
+    before = frames.clone()
+    assert to_pixels(frames)[0, 0, :, 0].tolist() == [0, 0, 0, 1, 255, 255, 255]
+    assert torch.equal(frames, before)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, orientation):
+    upright = gradient()
+    undo = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(undo(upright))).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), upright)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    image = Image.fromarray(gradient()).convert(mode)
+    name = tmp_path / ("a.tiff" if mode in {"CMYK", "YCbCr"} else "a.png")
+    image.save(name)
+    pixels = read_picture(name)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_allclose(pixels, np.array(image.convert("RGB")).astype(int), atol=2)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparency_is_flattened_over_white(tmp_path, mode):
+    image = Image.new("RGBA", (4, 1), (100, 100, 100, 255))
+    for x, alpha in enumerate((0, 128, 255)):
+        image.putpixel((x, 0), (100, 100, 100, alpha))
+    image.convert(mode).save(tmp_path / "a.png" if mode != "PA" else tmp_path / "a.tiff")
+    row = read_picture(tmp_path / ("a.png" if mode != "PA" else "a.tiff"))[0, :, 0]
+    np.testing.assert_allclose(row.astype(int), [255, 177, 100, 100], atol=1)
+
+
+def test_a_transparent_palette_colour_is_white(tmp_path):
+    image = Image.new("P", (2, 1), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png", transparency=0)
+    assert read_picture(tmp_path / "a.png")[0].tolist() == [[255, 255, 255], [0, 0, 255]]
+
+
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
+    Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png")[0, :, 1].tolist() == [0, 100, 255]
+
+
+def test_an_srgb_profile_changes_nothing_and_a_broken_one_is_ignored(tmp_path):
+    pixels = gradient()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (srgb, b"not a profile"):
+        Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=profile)
+        np.testing.assert_allclose(read_picture(tmp_path / "a.png").astype(int), pixels, atol=1)
+
+
+def test_one_pixel_and_twelve_megapixels_are_fine(tmp_path):
+    for width, height in ((1, 1), (4000, 3000)):
+        Image.new("RGB", (width, height), (9, 8, 7)).save(tmp_path / "a.bmp")
+        pixels = read_picture(tmp_path / "a.bmp")
+        assert pixels.shape == (height, width, 3) and pixels[-1, -1].tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize("size", [(12_000, 9_000), (60_000, 60_000)])
+def test_a_picture_over_the_budget_is_refused_before_decoding(tmp_path, size):
+    (tmp_path / "huge.png").write_bytes(png_header(*size))
+    with pytest.raises(ValueError, match="huge.png.*100 megapixels. Make it smaller"):
+        read_picture(tmp_path / "huge.png")
+
+
+def test_bad_files_are_refused_by_name(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(gradient(400, 300)).save(buffer, "JPEG")
+    files = {
+        "empty.png": (b"", "empty"),
+        "text.png": (b"hello", "not a picture"),
+        "cut.jpg": (buffer.getvalue()[:2000], "damaged"),
+        "noise.png": (png_header(40, 40), "damaged"),
+    }
+    for name, (content, reason) in files.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}.*{reason}|{reason}.*{name}"):
+            read_picture(tmp_path / name)
+        assert not is_picture(tmp_path / name) or reason == "damaged"
+    for missing in ("nothing.png", "."):
+        with pytest.raises(ValueError, match="no picture at"):
+            read_picture(tmp_path / missing)
+
+
+def test_a_still_is_a_picture_and_an_animation_is_not(tmp_path):
+    frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 255)]
+    frames[0].save(tmp_path / "still.gif")
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    assert is_picture(tmp_path / "still.gif")
+    assert not is_picture(tmp_path / "moving.gif")
+    assert not is_picture(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_write_picture_leaves_one_complete_file(tmp_path, suffix):
+    write_picture(tmp_path / f"a{suffix}", gradient())
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+    assert read_picture(tmp_path / f"a{suffix}").shape == (24, 40, 3)
+
+
+def test_write_picture_into_a_missing_folder_says_so(tmp_path):
+    with pytest.raises(OSError, match="Cannot write .*check the folder"):
+        write_picture(tmp_path / "gone" / "a.png", gradient())
