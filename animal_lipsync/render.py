@@ -14,7 +14,7 @@ from torch import Tensor
 from .image import to_frames, to_pixels
 from .types import FaceTrack, MouthMotion
 
-BATCH_PIXELS = 4_000_000
+BATCH_PIXELS = 2_000_000
 """Pixels an engine is given at once; more do not make it faster, only larger."""
 
 

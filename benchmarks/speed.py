@@ -116,7 +116,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.job:
         return run_job(options.job)
-    result = {"device": platform.processor() or platform.machine(), "cores": os.cpu_count(), **engine_speed(), "jobs": []}
+    result = {
+        "device": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        **engine_speed(),
+        "jobs": [],
+    }
     print(f"engine alone, 512 x 512 region: {result['engine_frames_per_s']} frames/s")
     for size in options.sizes:
         for seconds in options.seconds:
