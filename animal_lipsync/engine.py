@@ -20,8 +20,8 @@ from .rig import MouthRig, build_rig
 from .types import FaceTrack, MouthMotion
 from .warp import JawField, jaw_field
 
-STRIDE = 4
-"""Pixels between the nodes at which the bend is solved; between them it is interpolated."""
+NODES = 24
+"""Nodes across half a mouth at which the bend is solved, roughly; between them it is interpolated."""
 STILL = 1e-3
 """Pixels; a displacement below it leaves the pixel as it is, bit for bit."""
 
@@ -97,20 +97,21 @@ class WarpEngine:
     def _pose(self, frames: Tensor, jaw: JawField, life: LifeField | None, species: str) -> Tensor:
         height, width = frames.shape[2:]
         # 1. Solve the bend at the nodes
-        nodes_y, nodes_x = (torch.arange(0, n + STRIDE, STRIDE, device=frames.device) + 0.5 for n in (height, width))
+        stride = 2 ** int(np.clip(np.log2(float(jaw.half_width.mean()) / NODES), 1, 4))
+        nodes_y, nodes_x = (torch.arange(0, n + stride, stride, device=frames.device) + 0.5 for n in (height, width))
         x, y = nodes_x.reshape(1, 1, -1), nodes_y.reshape(1, -1, 1)
         lower, upper, bend = _bend(x, y, jaw, life)
-        move = _upsample(bend)[..., :height, :width]
+        move = _upsample(bend, stride)[..., :height, :width]
 
         # 2. Between the lips both halves of the bend are needed at every pixel
         box = _mouth_box(jaw, life, height, width)
         if box is not None:
-            (left, right), (top, bottom) = ((box[i] // STRIDE, -(-box[i + 2] // STRIDE)) for i in (0, 1))
-            rows = slice(top * STRIDE, min(bottom * STRIDE + 1, height))
-            columns = slice(left * STRIDE, min(right * STRIDE + 1, width))
+            (left, right), (top, bottom) = ((box[i] // stride, -(-box[i + 2] // stride)) for i in (0, 1))
+            rows = slice(top * stride, min(bottom * stride + 1, height))
+            columns = slice(left * stride, min(right * stride + 1, width))
             size = rows.stop - rows.start, columns.stop - columns.start
             lower, upper = (
-                _upsample(half[..., top : bottom + 1, left : right + 1])[..., : size[0], : size[1]]
+                _upsample(half[..., top : bottom + 1, left : right + 1], stride)[..., : size[0], : size[1]]
                 for half in (lower, upper)
             )
             ys = torch.arange(rows.start, rows.stop, device=frames.device).reshape(1, -1, 1) + 0.5
@@ -199,8 +200,8 @@ def _mouth_box(jaw: JawField, life: LifeField | None, height: int, width: int) -
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
-def _upsample(nodes: Tensor) -> Tensor:
-    size = [(n - 1) * STRIDE + 1 for n in nodes.shape[2:]]
+def _upsample(nodes: Tensor, stride: int) -> Tensor:
+    size = [(n - 1) * stride + 1 for n in nodes.shape[2:]]
     return F.interpolate(nodes, size=size, mode="bilinear", align_corners=True)
 
 

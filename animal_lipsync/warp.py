@@ -187,12 +187,12 @@ class JawField:
         if self.is_side:
             return a
         wide = torch.where(a < 0, self.left, self.right)
-        fade_b = 1 - _ramp((b - 0.3 * self.jaw).abs() - 0.7 * self.jaw, 1.1 * self.half_width + 0.3 * self.jaw)
+        fade_b = 1 - _ramp((b - 0.3 * self.jaw).abs() - 0.7 * self.jaw, 0.8 * self.half_width + 0.3 * self.jaw)
         amount = self.stretch * fade_b
         source = a / (1 + amount)
         for _ in range(3):
             share = source.abs() / wide
-            source = a / (1 + amount * (1 - _ramp(share - 1.05, torch.full_like(wide, 1.35))))
+            source = a / (1 + amount * (1 - smoothstep((share - 0.95) / 1.05)))
         return source
 
     # ---- all of it ---------------------------------------------------------------------------------------------
@@ -253,13 +253,13 @@ class JawField:
             low = torch.cat([c - radius for c in centre], 2)
             high = torch.cat([c + radius for c in centre], 2)
         else:
-            grown = torch.where(self.stretch == 0, 1.87, 2.45)
+            grown = torch.where(self.stretch == 0, 1.87, 2.02)
             up = (
                 0.9 * self.nose
                 + 0.1 * self.opening
                 - torch.minimum(torch.minimum(self.left_drop, self.right_drop), 0 * down)
             )
-            up = torch.where(self.stretch == 0, up, torch.maximum(up, 1.2 * self.half_width + 0.7 * self.jaw))
+            up = torch.where(self.stretch == 0, up, torch.maximum(up, 0.8 * self.half_width + 0.7 * self.jaw))
             corners = [self.to_frame(a * grown, b) for a in (-self.left, self.right) for b in (-up, down)]
             low = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amin(0)
             high = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amax(0)
