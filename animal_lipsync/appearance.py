@@ -60,7 +60,7 @@ def measure_appearance(frames: Tensor, across: Tensor) -> Appearance:
     high = luma - F.avg_pool2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), 3, 1)
     block = max(min(8, height, width), 1)
     spread = F.avg_pool2d(high.square(), block).sqrt().flatten(1)
-    grain = (1.06 * spread.quantile(0.05, dim=1)).clamp(0, 0.03)
+    grain = (0.8 * spread.quantile(0.05, dim=1)).clamp(0, 0.012)
     return Appearance(
         light,
         slant.reshape(count, 1, 1),

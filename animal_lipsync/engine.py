@@ -5,7 +5,7 @@ Runs on whatever device the frames are on. What lies outside `WarpEngine.region`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .appearance import measure_appearance
-from .inside import OpenMouth, blur, fill_mouth, muzzle
+from .inside import OpenMouth, fill_mouth, muzzle
 from .life import LifeField, life_field
+from .lipline import find_lip_line
 from .mouth import paint_tongue_out
 from .rig import MouthRig, build_rig
+from .sampling import blur
 from .types import FaceTrack, MouthMotion
 from .warp import JawField, jaw_field
 
@@ -84,6 +86,9 @@ class WarpEngine:
             some = slice(None) if len(frames) == 1 else rows
             is_side = bool(rig.profile[some][0] > 0.5)
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side, device=frames.device)
+            if len(frames) == 1 and not rig.gap[0]:
+                rest = jaw_field(rig, MouthMotion.from_channels(1, 1), is_side=is_side, device=frames.device)
+                jaw = replace(jaw, line=find_lip_line(frames, rest))
             whole = canvas or (0, 0, width, height)
             life = life_field(face[some], rig[some], motion[rows], whole, device=frames.device)
             parts.append((rows, self._pose(frames[some], jaw, life, face.species)))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .appearance import Appearance, measure_appearance
 from .mouth import dentition_of, lip_coordinates, paint_mouth, to_texture
 from .rig import build_rig
+from .sampling import blur, look_up, sample_grid
 from .types import FaceTrack, MouthMotion
 from .warp import JawField, jaw_field, smoothstep
 
 OWN_INSIDE = 0.35
 """A source mouth open wider than this share of its half width shows its own inside instead of a painted one."""
-TEXTURE_WIDTH = 160
+TEXTURE_WIDTH = 208
 """Most pixels across at which the inside is painted before it is fitted between the lips."""
 
 
@@ -70,29 +70,9 @@ def fill_mouth(
 
     texture = _inside(frames, jaw, look, species, reference, pixels=max(a.shape[1:]))
     grid = torch.stack([to_texture(u, is_side=jaw.is_side).expand_as(v), 2 * v - 1], -1)
-    colour = _sample(texture, grid, align_corners=True)
+    colour = sample_grid(texture, grid, align_corners=True)
     grain = torch.randn(colour.shape[2:], generator=torch.Generator().manual_seed(0)).to(colour.device)
     return (colour + grain * look.grain[:, None]).clamp_(0, 1), cover.clamp_(min=0)
-
-
-def blur(pixels: Tensor, deviation: Tensor) -> Tensor:
-    """Gaussian blur of (N, 3, h, w), one deviation (N, 1, 1) per frame or for all."""
-    radius = max(1, int(torch.ceil(2 * deviation.max())))
-    at = torch.arange(-radius, radius + 1, device=pixels.device)
-    kernel = torch.exp(-(at**2) / (2 * deviation.reshape(-1, 1) ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).expand(len(pixels), -1).repeat_interleave(3, 0)
-    height, width = pixels.shape[2:]
-    flat = F.pad(pixels.reshape(1, -1, height, width), (radius, radius, radius, radius), mode="replicate")
-    flat = F.conv2d(flat, kernel[:, None, None, :], groups=len(kernel))
-    return F.conv2d(flat, kernel[:, None, :, None], groups=len(kernel)).reshape(pixels.shape)
-
-
-def look_up(frames: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Colours (N, 3, h, w) of `frames` at (N, h, w) pixels."""
-    height, width = frames.shape[2:]
-    x, y = torch.broadcast_tensors(x, y)
-    grid = torch.stack([2 * x / width - 1, 2 * y / height - 1], -1)
-    return _sample(frames, grid, align_corners=False)
 
 
 def muzzle(frames: Tensor, jaw: JawField) -> Tensor:
@@ -163,10 +143,3 @@ def _lip_colour(frames: Tensor, jaw: JawField) -> Tensor:
         a = share * torch.where(share < 0, jaw.left, jaw.right)
     line = look_up(frames, *jaw.to_frame(a, jaw.seam(a)))
     return line.sort(-1).values[..., :17].mean(-1, keepdim=True)
-
-
-def _sample(frames: Tensor, grid: Tensor, *, align_corners: bool) -> Tensor:
-    """`F.grid_sample` where one frame or one grid may stand for all."""
-    count = max(len(frames), len(grid))
-    frames, grid = frames.expand(count, -1, -1, -1), grid.expand(count, -1, -1, -1)
-    return F.grid_sample(frames, grid, padding_mode="border", align_corners=align_corners)

@@ -126,7 +126,7 @@ def life_field(
     radius = 0.60 * size
     points = face.keypoints
     between = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=1)
-    eye_radius = np.clip((0.22 if face.species == "cat" else 0.17) * between, 0.035 * size, 0.10 * size)
+    eye_radius = np.clip((0.22 if face.species == "cat" else 0.15) * between, 0.035 * size, 0.10 * size)
     # a quarter turn would carry the middle of the head by its radius; as a flat picture it goes a part of that
     travel = 0.30 / HEAD_LIMIT * radius
     # from the side both eyes lie on one spot: one of them is the far, hidden one

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .rig import MouthRig
 
+LINE_POINTS = 33
+"""Points of a lip line found in a picture, from the left corner to the right one (side: from hinge to tip)."""
 PRESS = 0.05
 """Share of the mouth's half width by which pressed lips overlap."""
 
@@ -47,6 +49,8 @@ class JawField:
     """Pixels the tongue hangs over the lower lip."""
     is_side: bool
     beak: bool
+    line: Tensor | None = None
+    """(1, LINE_POINTS) pixels by which the lip line of a still lies below the curve that the keypoints suggest."""
 
     # ---- coordinates -------------------------------------------------------------------------------------------
 
@@ -109,10 +113,18 @@ class JawField:
 
     def seam(self, a: Tensor) -> Tensor:
         """b of the shut mouth's lip line."""
+        share = self.across_share(a).clamp(0 if self.is_side else -1, 1)
         if self.is_side:
-            return torch.zeros_like(a)
-        share = self.across_share(a).clamp(-1, 1)
-        return torch.where(a < 0, self.left_drop, self.right_drop) * smoothstep(share.abs())
+            seam, at = torch.zeros_like(a), share
+        else:
+            seam, at = torch.where(a < 0, self.left_drop, self.right_drop) * smoothstep(share.abs()), (share + 1) / 2
+        if self.line is None:
+            return seam
+        at = at * (LINE_POINTS - 1)
+        below = at.detach().floor().clamp(max=LINE_POINTS - 2)
+        index = below.long()
+        line = self.line[0]
+        return seam + torch.lerp(line[index], line[index + 1], at - below)
 
     def lip_profile(self, a: Tensor) -> Tensor:
         """Share of the opening by which the lower lip drops at a: 1 in the middle, 0 at the hinge."""
