@@ -147,10 +147,11 @@ class WarpEngine:
             part = out[..., rows, columns]
             colour, cover = fill_mouth(frames, jaw, look, a, b, lips, species=species, reference=self.reference)
             part += (colour - part) * cover[:, None]
-            if bool((jaw.tongue > 0).any()) and not jaw.is_side:
+            out_share = jaw.tongue_over_lip()
+            if bool((out_share > 0).any()) and not jaw.is_side:
                 u, s = jaw.along_tongue(a, b)
                 colour, cover = paint_tongue_out(u, s, light=look.light, slant=look.slant)
-                part += (blur(colour, look.softness) - part) * (cover * (jaw.tongue > 0))[:, None]
+                part += (blur(colour, look.softness) - part) * (cover * out_share)[:, None]
         return out
 
 

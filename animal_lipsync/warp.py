@@ -248,6 +248,10 @@ class JawField:
         ahead = share if self.beak else 1.04 + (share - edge) / (self.front - edge) * (self.front - 1.04)
         return *self.to_frame(ahead * self.length, b), (b > upper) & (b < lower) & (share > edge)
 
+    def tongue_over_lip(self) -> Tensor:
+        """Share of the tongue's tip that is out; a tongue that only rises behind the teeth stays painted inside."""
+        return smoothstep((self.tongue / self.half_width - 0.12) / 0.15)
+
     def along_tongue(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Across (-1 to 1) and along (0 to 1) a tongue that hangs out of a mouth seen from the front."""
         start = self.seam(a * 0) + 0.55 * self.opening
