@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 
-from comfy.model_management import get_torch_device, throw_exception_if_processing_interrupted
-from comfy.utils import ProgressBar
+from comfy.model_management import get_torch_device
 from comfy_api.latest import InputImpl, io, ui
-from PIL import Image
 
 from ..animal_lipsync.animate import animate, output_frames, voice_motion
 from ..animal_lipsync.clip import Clip
@@ -19,10 +16,7 @@ from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
 from .keypoints import face_input, faces_input, find_face, min_score_input, source_input
 from .motion import nod_input
-from .types import CATEGORY, AnimalFace, Motion, chosen, open_clip, result_file, to_audio
-
-PREVIEW_SECONDS = 1.0
-PREVIEW_SIZE = 512
+from .types import CATEGORY, AnimalFace, Motion, chosen, open_clip, result_file, to_audio, with_progress
 
 
 def frame_rate_input():
@@ -135,16 +129,10 @@ class AnimateMouthWarp(io.ComfyNode):
 def _make_video(
     clip: Clip, face: FaceTrack, motion: MouthMotion, voice: Audio, engine: WarpEngine, crf: int
 ) -> tuple[InputImpl.VideoFromFile, ui.PreviewVideo]:
-    """Render to a temporary mp4, showing how it goes; Cancel stops within a frame and leaves nothing."""
+    """Render to a temporary mp4; Cancel leaves nothing."""
     output = result_file(".mp4")
-    progress = ProgressBar(output_frames(clip, motion, voice))
-    shown = time.monotonic()
     with closing(animate(clip, face, motion, voice, output, engine, device=get_torch_device(), crf=crf)) as frames:
-        for count, frame in enumerate(frames, 1):
-            throw_exception_if_processing_interrupted()
-            preview = None
-            if time.monotonic() - shown > PREVIEW_SECONDS:
-                preview, shown = ("JPEG", Image.fromarray(frame), PREVIEW_SIZE), time.monotonic()
-            progress.update_absolute(count, preview=preview)
+        for _ in with_progress(frames, output_frames(clip, motion, voice)):
+            pass
     result = ui.SavedResult(output.name, "", io.FolderType.temp)
     return InputImpl.VideoFromFile(str(output)), ui.PreviewVideo([result])

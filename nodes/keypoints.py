@@ -12,7 +12,7 @@ from ..animal_lipsync.detection import detect_faces, detect_video
 from ..animal_lipsync.draw import draw_landmarks
 from ..animal_lipsync.tracking import choose_face, track_faces
 from ..animal_lipsync.types import Faces, FaceTrack
-from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, open_clip, to_image
+from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, open_clip, to_image, with_progress
 
 MIN_SCORE = 0.3
 
@@ -57,7 +57,8 @@ def find_face(clip: Clip, keypoints: Faces | None, face: int = 0, min_score: flo
         if clip.frames == 1:
             keypoints = detect_faces(next(clip.read(1)), min_score=min_score)
         else:
-            keypoints = track_faces(detect_video(clip.read(clip.frames), min_score=min_score), clip.frame_rate)
+            frames = with_progress(clip.read(clip.frames), clip.frames)
+            keypoints = track_faces(detect_video(frames, min_score=min_score), clip.frame_rate)
         choose_face(keypoints, face)
     return clip.face(keypoints, face)
 
@@ -137,6 +138,6 @@ class DrawLandmarks(io.ComfyNode):
             rows = range(clip.frames) if len(track) > 1 else [0] * clip.frames
             drawn = (
                 draw_landmarks(frame if background == "source" else np.zeros_like(frame), track[row : row + 1])
-                for frame, row in zip(clip.read(clip.frames), rows, strict=True)
+                for frame, row in zip(with_progress(clip.read(clip.frames), clip.frames), rows, strict=True)
             )
             return io.NodeOutput(to_image(drawn, clip.frames))

@@ -7,9 +7,9 @@ MOUTH_MOTION  `MouthMotion`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ import folder_paths
 import numpy as np
 import torch
 from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.utils import ProgressBar
 from comfy_api.latest import Input, InputImpl, io
+from PIL import Image
 
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.image import to_frames, to_pixels
@@ -27,6 +29,8 @@ from ..animal_lipsync.types import Audio, Faces, FaceTrack
 from ..animal_lipsync.video import pingpong_indices
 
 CATEGORY = "Animal Lip-Sync"
+PREVIEW_SECONDS = 1.0
+PREVIEW_SIZE = 512  # pixels
 
 AnimalFaces = io.Custom("ANIMAL_FACES")
 AnimalFace = io.Custom("ANIMAL_FACE")
@@ -75,20 +79,8 @@ def to_image(frames: Iterable[np.ndarray], count: int) -> torch.Tensor:
 def open_clip(source, frame_rate: float = 25.0) -> Iterator[Clip]:
     """The library's `Clip` of a VIDEO, or of an IMAGE: one picture, or a batch that is a clip at `frame_rate`.
 
-    A VIDEO keeps its own rate and is decoded as it is read. Reading stops where the artist presses Cancel.
+    A VIDEO keeps its own rate and is decoded as it is read.
     """
-    with _open(source, frame_rate) as clip:
-
-        def read(count: int) -> Iterator[np.ndarray]:
-            for frame in clip.read(count):
-                throw_exception_if_processing_interrupted()
-                yield frame
-
-        yield replace(clip, read=read)
-
-
-@contextmanager
-def _open(source, frame_rate: float) -> Iterator[Clip]:
     if isinstance(source, torch.Tensor):
         yield _from_images(source, to_rate(frame_rate))
     elif isinstance(source, InputImpl.VideoFromComponents):
@@ -96,17 +88,37 @@ def _open(source, frame_rate: float) -> Iterator[Clip]:
         yield _from_images(components.images, Fraction(components.frame_rate))
     elif isinstance(source, Input.Video):
         stream = source.get_stream_source()
-        if isinstance(stream, str) and source.get_active_trim_window() == (0, 0):
+        is_trimmed = source.get_active_trim_window() != (0, 0)
+        if isinstance(stream, str) and not is_trimmed:
             yield Clip.open(stream)
         else:
             with temporary_file(".mp4") as path:
-                source.save_to(str(path), crf=0)
+                if is_trimmed:
+                    source.save_to(str(path), crf=0)
+                else:
+                    path.write_bytes(stream.getbuffer())
                 yield Clip.open(path)
     else:
         raise ValueError(
             f"The source is neither a picture nor a video but {type(source).__name__}; some packs send a file name "
             "where VIDEO stands. Use Load Video or Create Video."
         )
+
+
+def with_progress(frames: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """The same frames, moving the node's progress bar, until the artist presses Cancel.
+
+    About once a second the bar shows the frame it has come to.
+    """
+    bar = ProgressBar(count)
+    shown = time.monotonic()
+    for index, frame in enumerate(frames, 1):
+        throw_exception_if_processing_interrupted()
+        preview = None
+        if time.monotonic() - shown > PREVIEW_SECONDS:
+            preview, shown = ("JPEG", Image.fromarray(frame), PREVIEW_SIZE), time.monotonic()
+        bar.update_absolute(index, preview=preview)
+        yield frame
 
 
 def _from_images(images: torch.Tensor, frame_rate: Fraction) -> Clip:
