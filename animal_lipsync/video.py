@@ -43,6 +43,16 @@ def frame_to_time(frame: int, frame_rate: Fraction) -> float:
     return float(frame / Fraction(frame_rate))
 
 
+def due_tick(frame: int, frame_rate: Fraction, time_base: Fraction) -> int:
+    """The latest time stamp, in ticks of `time_base` seconds, of a picture that is due at `frame`.
+
+    A stamp is a whole tick, so a picture may be stamped up to a tick after its time; where ticks are as coarse as
+    frames, a quarter of a frame is allowed.
+    """
+    slack = min(time_base, 1 / (4 * frame_rate))
+    return int((frame / frame_rate + slack) / time_base)
+
+
 def pingpong_indices(frames: int, count: int) -> np.ndarray:
     """(count,) source frame of each output frame when `frames` are played forth and back without repeating the ends:
     0, 1, ..., frames - 1, frames - 2, ..., 1, 0, 1, ..."""
@@ -164,54 +174,61 @@ class VideoWriter:
     ):
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
-            raise ValueError(f"{path} must end in .mp4.")
+            raise ValueError(f"The video must be written to a name that ends in .mp4, got {path}.")
         if not 0 < frame_rate <= 1000:
-            raise ValueError(f"frame_rate must lie between 0 and 1000 frames per second, got {frame_rate}.")
+            raise ValueError(f"frame_rate must be above 0 and at most 1000 frames per second, got {frame_rate}.")
+        if channels not in (1, 2):
+            raise ValueError(f"channels must be 1 or 2, got {channels}; `read_audio` mixes more down to 2.")
+        self.frame_rate = Fraction(frame_rate)
         self.frames = 0
         self.samples = 0
         self._shape = (height, width, 3)
-        self._channels = channels
+        self._sample_rate, self._channels = sample_rate, channels
+        self._options = {"crf": str(crf), "preset": preset}
+        self._metadata = metadata or {}
         self._partial = self.path.with_name(f".{self.path.stem}-{uuid4().hex[:8]}.mp4")
         self._reformatter = VideoReformatter()
-        try:
+
+    def __enter__(self) -> VideoWriter:
+        with self._disk_errors():
             self._container = av.open(self._partial, "w", options={"movflags": "+faststart+use_metadata_tags"})
-        except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from None
-        self._container.metadata.update(metadata or {})
-        self._video = self._container.add_stream("libx264", rate=Fraction(frame_rate))
-        self._video.width, self._video.height = width + width % 2, height + height % 2
+        self._container.metadata.update(self._metadata)
+        self._video = self._container.add_stream("libx264", rate=self.frame_rate, options=self._options)
+        self._video.width, self._video.height = (side + side % 2 for side in self._shape[1::-1])
         self._video.pix_fmt = "yuv420p"
-        self._video.options = {"crf": str(crf), "preset": preset}
         context = self._video.codec_context
         context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
         context.color_range = 1  # limited
-        context.thread_count = 0
-        self._time_base = 1 / Fraction(frame_rate)
+        context.thread_count = 0  # as many as there are cores
         self._audio = None
-        if sample_rate:
-            # a rate of the AAC standard at which one packet is short, whatever the voice was recorded at
-            self._audio = self._container.add_stream("aac", rate=44100 if sample_rate % 11025 == 0 else 48000)
-            self._audio.layout = "mono" if channels == 1 else "stereo"
-            self._audio.bit_rate = 96_000 * channels
-
-    def __enter__(self) -> VideoWriter:
+        if self._sample_rate:
+            # whatever the voice was recorded at: at these rates the packets, and so the error in length, are short
+            rate = 44_100 if self._sample_rate % 11_025 == 0 else 48_000
+            self._audio = self._container.add_stream("aac", rate=rate)
+            self._audio.layout = "mono" if self._channels == 1 else "stereo"
+            self._audio.bit_rate = 96_000 * self._channels
         return self
 
-    def __exit__(self, kind, value, traceback) -> None:
-        if kind is not None or not self.frames:
-            self._discard()
-            if kind is None:
-                raise ValueError(f"No frame came for {self.path}; the source or the voice is empty.")
-            return
+    def __exit__(self, kind, error, traceback) -> None:
         try:
+            if kind is None:
+                self._finish()
+        finally:
+            with suppress(OSError):  # gone first, so that closing spends no time on completing what nobody wants
+                self._partial.unlink(missing_ok=True)
+            with suppress(av.FFmpegError, OSError):
+                self._container.close()
+            self._partial.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if not self.frames:
+            raise ValueError(f"No frame came for {self.path}; the source or the voice is empty.")
+        with self._disk_errors():
             self._container.mux(self._video.encode(None))
             if self._audio:
                 self._container.mux(self._audio.encode(None))
             self._container.close()
             os.replace(self._partial, self.path)
-        except (av.FFmpegError, OSError) as error:
-            self._discard()
-            raise self._failure(error) from None
 
     def write(self, frame: np.ndarray, *, changed: tuple[int, int, int, int] | None = None) -> None:
         """Append one frame.
@@ -231,11 +248,9 @@ class VideoWriter:
             self._planes = _planes(self._picture)
         else:
             self._update(frame, changed)
-        self._picture.pts, self._picture.time_base = self.frames, self._time_base
-        try:
+        self._picture.pts, self._picture.time_base = self.frames, 1 / self.frame_rate
+        with self._disk_errors():
             self._container.mux(self._video.encode(self._picture))
-        except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from None
         self.frames += 1
 
     def write_audio(self, block: Audio) -> None:
@@ -250,10 +265,8 @@ class VideoWriter:
             np.ascontiguousarray(block.waveform, np.float32), format="fltp", layout=self._audio.layout.name
         )
         frame.sample_rate, frame.pts, frame.time_base = block.sample_rate, self.samples, Fraction(1, block.sample_rate)
-        try:
+        with self._disk_errors():
             self._container.mux(self._audio.encode(frame))
-        except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from None
         self.samples += block.waveform.shape[1]
 
     def _to_yuv(self, pixels: np.ndarray) -> av.VideoFrame:
@@ -283,17 +296,14 @@ class VideoWriter:
                 (y1 - top) // step : (y2 - top) // step, (x1 - left) // step : (x2 - left) // step
             ]
 
-    def _discard(self) -> None:
-        with suppress(OSError):  # gone first, so that closing does not spend time on finishing it
-            self._partial.unlink(missing_ok=True)
-        with suppress(av.FFmpegError, OSError):
-            self._container.close()
-        self._partial.unlink(missing_ok=True)
-
-    def _failure(self, error: Exception) -> OSError:
-        return OSError(
-            getattr(error, "errno", None), f"Cannot write {self.path} ({error}); check the folder and the free space."
-        )
+    @contextmanager
+    def _disk_errors(self):
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            raise OSError(
+                error.errno, f"Cannot write {self.path}: {error.strerror}. Check the folder and the free space."
+            ) from None
 
 
 class _Clip:
@@ -328,9 +338,7 @@ class _Clip:
 
     def frames(self, indices: range, frame_rate: Fraction) -> Iterator[av.VideoFrame]:
         """For each index the newest picture at index / frame_rate."""
-        # a stamp is a whole tick and may lie up to one after its time; coarse ticks may move it a quarter frame at most
-        slack = min(self.time_base, 1 / (4 * frame_rate))
-        ticks = [int((index / frame_rate + slack) / self.time_base) + self.origin for index in indices]
+        ticks = [due_tick(index, frame_rate, self.time_base) + self.origin for index in indices]
         if not ticks:
             return
         pictures = self.pictures(ticks[0])

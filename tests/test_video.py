@@ -1,0 +1,489 @@
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animal_lipsync import video
+from animal_lipsync.types import Audio
+from animal_lipsync.video import (
+    VideoWriter,
+    extend_frames,
+    frame_to_time,
+    pingpong_indices,
+    probe,
+    read_frames,
+    time_to_frame,
+)
+
+RATES = [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(50), Fraction(60000, 1001), Fraction(60)]
+rates = st.sampled_from(RATES) | st.fractions(min_value=1, max_value=240, max_denominator=1001)
+
+
+def numbered(number, width=64, height=48):
+    """A frame whose flat colour is its number, from 0 to 215."""
+    colour = [number // base % 6 * 40 + 25 for base in (1, 6, 36)]
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def number_of(frame):
+    digits = np.round((frame.mean(axis=(0, 1)) - 25) / 40).astype(int)
+    return int(digits @ [1, 6, 36])
+
+
+def make_clip(
+    path, stamps, *, rate=25, time_base=Fraction(1, 90_000), codec="libx264", pix_fmt="yuv420p", size=(64, 48)
+):
+    """A clip that shows `numbered(i)` from stamps[i] on; the last frame is shown for 1 / rate."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options={"g": "12"})
+        stream.width, stream.height = size
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = time_base
+        for number, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
+            frame.pts, frame.time_base = stamp, time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def regular(count, rate, time_base=Fraction(1, 90_000)):
+    return [round(Fraction(index) / rate / time_base) for index in range(count)]
+
+
+def write(path, frames, rate=Fraction(25), **options):
+    height, width = frames[0].shape[:2]
+    with VideoWriter(path, width, height, rate, **options) as clip:
+        for frame in frames:
+            clip.write(frame)
+    return path
+
+
+def noise(count, width=64, height=48, seed=0):
+    return list(np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+# Time
+
+
+@given(frame=st.integers(0, 10_000_000), rate=rates)
+def test_time_and_frame_are_inverse(frame, rate):
+    assert time_to_frame(frame_to_time(frame, rate), rate) == frame
+
+
+@given(time=st.floats(0, 36_000), rate=rates)
+def test_a_time_lies_within_its_frame(time, rate):
+    frame = time_to_frame(time, rate)
+    assert frame_to_time(frame, rate) <= time + 1e-6 and time < frame_to_time(frame + 1, rate)
+
+
+@given(frames=st.integers(1, 40), count=st.integers(0, 200))
+def test_pingpong_steps_by_one_and_turns_at_the_ends(frames, count):
+    indices = pingpong_indices(frames, count)
+    there_and_back = [*range(frames), *range(frames - 2, 0, -1)]
+    assert indices.tolist() == [there_and_back[i % len(there_and_back)] for i in range(count)]
+
+
+def test_pingpong_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one frame"):
+        pingpong_indices(0, 5)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("time_base", [Fraction(1, 90_000), Fraction(1, 1000), Fraction(1, 12_800), None])
+@pytest.mark.parametrize("rounding", [round, int])
+def test_ten_minutes_of_stamps_lose_no_frame(rate, time_base, rounding):
+    time_base = time_base or 1 / rate
+    ten_minutes = int(600 * rate)
+    frames = np.array([*range(500), *range(ten_minutes - 500, ten_minutes)])
+    stamps = np.array([rounding(Fraction(int(frame)) / rate / time_base) for frame in frames])
+    due = np.array([video.due_tick(int(frame), rate, time_base) for frame in frames])
+    assert (stamps <= due).all() and (due[:-1] < stamps[1:]).all()
+
+
+def test_resampling_ten_minutes_does_not_drift():
+    source, target, time_base = Fraction(30000, 1001), Fraction(25), Fraction(1, 30000)
+    for index in range(0, 15_000, 7):
+        shown = int(video.due_tick(index, target, time_base) * time_base * source)
+        assert shown / source - time_base <= index / target < (shown + 1) / source
+
+
+# Reading
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_regular_clip_is_read_frame_by_frame_at_its_own_rate(tmp_path, rate):
+    clip = make_clip(tmp_path / "a.mp4", regular(30, rate), rate=rate)
+    info = probe(clip)
+    assert (info.width, info.height, info.frames, info.has_audio) == (64, 48, 30, False)
+    assert info.frame_rate == rate
+    assert info.duration == pytest.approx(30 / rate, abs=1e-3)
+    assert [number_of(frame) for frame in read_frames(clip)] == list(range(30))
+
+
+def test_stamps_rounded_to_milliseconds_lose_no_frame(tmp_path):
+    rate = Fraction(30000, 1001)
+    clip = make_clip(tmp_path / "a.mkv", regular(40, rate, Fraction(1, 1000)), time_base=Fraction(1, 1000))
+    assert [number_of(frame) for frame in read_frames(clip, frame_rate=rate)] == list(range(40))
+
+
+def test_frames_come_at_irregular_times_and_keep_them(tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", [0, 9000, 45_000, 54_000, 90_000], rate=5)  # 0, 0.1, 0.5, 0.6, 1 s
+    info = probe(clip)
+    assert info.duration == pytest.approx(1.2)
+    frames = list(read_frames(clip, frame_rate=Fraction(10)))
+    assert [number_of(frame) for frame in frames] == [0, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4, 4]
+    assert info.frames_at(Fraction(10)) == len(frames)
+    assert frames[1] is frames[2]
+
+
+@pytest.mark.parametrize("target", [Fraction(24000, 1001), Fraction(25), Fraction(60)])
+def test_another_rate_shows_the_newest_picture(tmp_path, target):
+    clip = make_clip(tmp_path / "a.mp4", regular(30, Fraction(30)), rate=30)
+    shown = [number_of(frame) for frame in read_frames(clip, frame_rate=target)]
+    assert shown == [int(Fraction(index * 30) / target) for index in range(round(target))]
+
+
+@pytest.mark.parametrize("start", [0, 1, 11, 12, 13, 29, 30, 99])
+def test_reading_from_the_middle_is_reading_the_rest(tmp_path, start):
+    clip = make_clip(tmp_path / "a.mp4", regular(30, Fraction(25)))
+    assert [number_of(frame) for frame in read_frames(clip, start=start)] == list(range(start, 30))
+
+
+def test_a_clip_need_not_start_at_zero(tmp_path):
+    clip = make_clip(tmp_path / "a.mkv", [stamp + 180_000 for stamp in regular(20, Fraction(25))])
+    assert [number_of(frame) for frame in read_frames(clip)] == list(range(20))
+    assert [number_of(frame) for frame in read_frames(clip, start=15)] == list(range(15, 20))
+
+
+@pytest.mark.parametrize("suffix, codec, pix_fmt", [
+    ("mkv", "libx264", "yuv420p10le"),
+    ("mov", "prores_ks", "yuv422p10le"),
+    ("mp4", "libx264", "yuvj420p"),
+    ("mp4", "libx264", "yuv444p"),
+    ("avi", "mpeg4", "yuv420p"),
+    ("webm", "libvpx-vp9", "yuv420p"),
+    ("ts", "mpeg2video", "yuv420p"),
+    ("gif", "gif", "rgb8"),
+])  # fmt: skip
+def test_kinds_of_video_files(tmp_path, suffix, codec, pix_fmt):
+    clip = make_clip(tmp_path / f"a.{suffix}", range(10), time_base=Fraction(1, 25), codec=codec, pix_fmt=pix_fmt)
+    frames = list(read_frames(clip))
+    assert len(frames) == probe(clip).frames == 10
+    assert all(frame.shape == (48, 64, 3) and frame.dtype == np.uint8 for frame in frames)
+    assert [number_of(frame) for frame in frames] == list(range(10))
+
+
+@pytest.mark.parametrize("size", [(33, 21), (1, 1), (2, 5)])
+def test_odd_sizes_are_read_whole(tmp_path, size):
+    clip = make_clip(tmp_path / "a.mkv", regular(3, Fraction(25)), codec="ffv1", pix_fmt="yuv444p", size=size)
+    assert [frame.shape for frame in read_frames(clip)] == [(size[1], size[0], 3)] * 3
+
+
+@pytest.mark.parametrize("matrix, code", [("bt709", 1), ("bt601", 5)])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_the_colour_matrix_and_range_of_the_file_are_respected(tmp_path, matrix, code, full_range):
+    kr, kb = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114)}[matrix]
+    red, green, blue = rgb = np.array([200.0, 60.0, 30.0])
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)
+    yuv = (
+        [luma, cb + 128, cr + 128]
+        if full_range
+        else [16 + luma * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255]
+    )
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"qp": "1"})
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = code, 2 if full_range else 1
+        planes = [np.full(shape, round(level), np.uint8) for level, shape in zip(yuv, [1024, 256, 256], strict=True)]
+        frame = av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(48, 32), format="yuv420p")
+        frame.colorspace, frame.color_range = code, 2 if full_range else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (frame,) = read_frames(tmp_path / "a.mp4")
+    np.testing.assert_allclose(frame.mean(axis=(0, 1)), rgb, atol=3)
+
+
+def test_transparency_is_flattened_over_white(tmp_path):
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    pixels[:, 8:] = [200, 100, 0, 128]
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "rgba"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgba")))
+        container.mux(stream.encode(None))
+    (frame,) = read_frames(tmp_path / "a.mov")
+    assert frame[0, 0].tolist() == [255, 255, 255]
+    np.testing.assert_allclose(frame[0, 15].astype(int), [227, 177, 127], atol=1)
+
+
+@pytest.mark.parametrize("turn, matrix, corner", [
+    (0, (1, 0, 0, 1), (0, 0)),
+    (90, (0, 1, -1, 0), (0, -1)),
+    (180, (-1, 0, 0, -1), (-1, -1)),
+    (270, (0, -1, 1, 0), (-1, 0)),
+])  # fmt: skip
+def test_the_rotation_a_telephone_writes_is_applied(tmp_path, turn, matrix, corner):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:16, :16] = 255  # top left before it is turned clockwise
+    path = write(tmp_path / "a.mp4", [picture] * 3)
+    content = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    struct.pack_into(">9i", content, content.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    frame = next(read_frames(path))
+    info = probe(path)
+    assert frame.shape[:2] == (info.height, info.width) == ((64, 32) if turn % 180 else (32, 64))
+    assert frame[corner].mean() > 240 and frame.mean() < 80
+
+
+def test_pixels_that_are_not_square_are_made_so(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height = 72, 48
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(0, 72, 48), format="rgb24")))
+        container.mux(stream.encode(None))
+    assert probe(tmp_path / "a.mkv").width == 96
+
+
+def test_bad_files_are_refused_by_name(tmp_path):
+    whole = write(tmp_path / "whole.mp4", noise(30)).read_bytes()
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=48_000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+        silence.sample_rate = 48_000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    for name, content, reason in (
+        ("empty.mp4", b"", "empty"),
+        ("text.mp4", b"hello", "damaged"),
+        ("cut.mp4", whole[:300], "damaged|no pictures|no video"),
+        ("zeros.mp4", bytes(5000), "damaged"),
+        ("sound.mp4", None, "has no video"),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        for read in (probe, lambda path: next(read_frames(path)), lambda path: next(extend_frames(path, 5))):
+            with pytest.raises(ValueError, match=f"{name}.*({reason})"):
+                read(path)
+    with pytest.raises(ValueError, match="no video at"):
+        probe(tmp_path / "missing.mp4")
+
+
+def test_a_clip_cut_short_delivers_what_it_has_or_says_it_is_damaged(tmp_path):
+    whole = write(tmp_path / "whole.mp4", noise(60)).read_bytes()
+    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])
+    try:
+        assert 0 < len(list(read_frames(tmp_path / "half.mp4"))) <= 60
+    except ValueError as error:
+        assert "half.mp4" in str(error)
+
+
+def test_closing_early_closes_the_file(tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", regular(30, Fraction(25)))
+    frames = read_frames(clip)
+    next(frames)
+    frames.close()
+    assert list(frames) == []
+
+
+# Extending
+
+
+@pytest.mark.parametrize("budget", [1, 20_000, 10**9])
+@pytest.mark.parametrize("frames, count", [(1, 5), (2, 7), (25, 10), (25, 25), (25, 26), (25, 120)])
+def test_a_short_clip_goes_forth_and_back_whatever_the_budget(tmp_path, monkeypatch, budget, frames, count):
+    monkeypatch.setattr(video, "FRAME_BUDGET", budget)
+    clip = make_clip(tmp_path / "a.mp4", regular(frames, Fraction(25)))
+    shown = [number_of(frame) for frame in extend_frames(clip, count)]
+    assert shown == pingpong_indices(frames, count).tolist()
+
+
+def test_an_irregular_clip_goes_forth_and_back_at_the_rate_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "FRAME_BUDGET", 20_000)
+    clip = make_clip(tmp_path / "a.mp4", [0, 9000, 45_000, 54_000, 90_000])
+    forth = [number_of(frame) for frame in read_frames(clip, frame_rate=Fraction(10))]
+    shown = [number_of(frame) for frame in extend_frames(clip, 50, frame_rate=Fraction(10))]
+    assert shown == [forth[index] for index in pingpong_indices(len(forth), 50)]
+
+
+# Writing
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_what_is_written_is_read_back(tmp_path, rate):
+    clip = write(tmp_path / "a.mp4", [numbered(index) for index in range(40)], rate)
+    info = probe(clip)
+    assert (info.frame_rate, info.frames, info.width, info.height) == (rate, 40, 64, 48)
+    assert [number_of(frame) for frame in read_frames(clip)] == list(range(40))
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        assert [frame.pts * frame.time_base for frame in container.decode(stream)] == [
+            index / rate for index in range(40)
+        ]
+
+
+def test_the_file_is_tagged_bt709_and_its_colours_are_bt709(tmp_path):
+    clip = write(tmp_path / "a.mp4", [np.full((32, 32, 3), (200, 60, 30), np.uint8)], crf=1, metadata={"prompt": "{}"})
+    content = clip.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    with av.open(str(clip)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
+        assert context.pix_fmt == "yuv420p"
+        assert container.metadata["prompt"] == "{}"
+        planes = next(container.decode(video=0)).to_ndarray()
+    luma = 16 + 219 / 255 * (0.2126 * 200 + 0.7152 * 60 + 0.0722 * 30)
+    assert planes[:32].mean() == pytest.approx(luma, abs=1)
+
+
+@pytest.mark.parametrize("size", [(33, 21), (64, 21), (33, 48), (1, 1)])
+def test_odd_sizes_gain_a_copy_of_their_last_row_or_column(tmp_path, size):
+    width, height = size
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[:, -1] = frame[-1] = 255
+    clip = write(tmp_path / "a.mp4", [frame] * 2, crf=1)
+    read = next(read_frames(clip))
+    assert read.shape == (height + height % 2, width + width % 2, 3)
+    assert read[:, -1].mean() > 240 and read[-1].mean() > 240
+    assert np.abs(read[:height, :width].astype(int) - frame).mean() < 8
+
+
+@pytest.mark.parametrize("size", [(96, 64), (97, 65)])
+def test_converting_only_what_changed_gives_the_same_bytes(tmp_path, size):
+    rng = np.random.default_rng(1)
+    frame = noise(1, *size)[0]
+    with VideoWriter(tmp_path / "all.mp4", *size, Fraction(25), crf=1) as everything, \
+         VideoWriter(tmp_path / "some.mp4", *size, Fraction(25), crf=1) as some:  # fmt: skip
+        for index in range(60):
+            x1, y1 = (int(rng.integers(-3, side)) for side in size)
+            box = (x1, y1, x1 + int(rng.integers(0, 70)), y1 + int(rng.integers(0, 50)))
+            patch = frame[max(0, box[1]) : box[3], max(0, box[0]) : box[2]]
+            patch[:] = rng.integers(0, 256, patch.shape)
+            everything.write(frame)
+            some.write(frame, changed=box if index else None)
+    assert (tmp_path / "all.mp4").read_bytes() == (tmp_path / "some.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 22_050, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_is_as_long_as_the_voice_and_in_step_with_the_frames(tmp_path, sample_rate, channels):
+    seconds, rate = 2.3, Fraction(30000, 1001)
+    voice = np.zeros((channels, round(seconds * sample_rate)), np.float32)
+    click = int(1.5 * sample_rate)
+    voice[:, click : click + sample_rate // 200] = 0.5
+    frames = round(seconds * rate)
+    with VideoWriter(tmp_path / "a.mp4", 64, 48, rate, sample_rate=sample_rate, channels=channels) as clip:
+        for index in range(frames):
+            clip.write(numbered(index))
+            start, stop = (round(float(frame / rate) * sample_rate) for frame in (index, index + 1))
+            clip.write_audio(Audio(voice[:, start : stop if index + 1 < frames else None], sample_rate))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        sound, picture = container.streams.audio[0], container.streams.video[0]
+        assert float(sound.duration * sound.time_base) == pytest.approx(seconds, abs=1024 / sound.sample_rate)
+        assert float(picture.duration * picture.time_base) == pytest.approx(seconds, abs=float(1 / rate))
+        decoded = np.concatenate([frame.to_ndarray() for frame in container.decode(sound)], axis=1)
+        assert decoded.shape[0] == channels
+        heard = np.argmax(np.abs(decoded[0]) > 0.2) / sound.sample_rate
+    assert heard == pytest.approx(1.5, abs=0.003)
+
+
+def test_sound_may_come_all_at_once(tmp_path):
+    for order in ("before", "after"):
+        with VideoWriter(tmp_path / f"{order}.mp4", 64, 48, Fraction(25), sample_rate=48_000) as clip:
+            voice = Audio(np.zeros((1, 96_000), np.float32), 48_000)
+            if order == "before":
+                clip.write_audio(voice)
+            for index in range(50):
+                clip.write(numbered(index))
+            if order == "after":
+                clip.write_audio(voice)
+        assert probe(tmp_path / f"{order}.mp4").frames == 50
+
+
+class Cancelled(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("frames", [0, 1, 60])
+def test_an_exception_leaves_nothing(tmp_path, frames):
+    with pytest.raises(Cancelled), VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25), sample_rate=48_000) as clip:
+        for frame in noise(frames):
+            clip.write(frame)
+        raise Cancelled
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_the_generator_that_writes_leaves_nothing(tmp_path):
+    def job():
+        with VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25)) as clip:
+            for frame in noise(60):
+                clip.write(frame)
+                yield
+
+    running = job()
+    for _ in range(30):
+        next(running)
+    assert not (tmp_path / "a.mp4").exists()
+    running.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_file_stays_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"older")
+    with pytest.raises(Cancelled), VideoWriter(path, 64, 48, Fraction(25)) as clip:
+        clip.write(numbered(0))
+        raise Cancelled
+    assert path.read_bytes() == b"older"
+    write(path, [numbered(0)])
+    assert probe(path).frames == 1 and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("limit, frames", [(0, 5), (100_000, 60), (30_000, 5)])
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path, limit, frames):
+    resource = pytest.importorskip("resource", reason="file size limits are POSIX")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(OSError, match="Cannot write .*a.mp4.*free space"):
+            write(tmp_path / "a.mp4", noise(frames, 128, 96))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_requests_that_cannot_be_met_are_refused(tmp_path):
+    with pytest.raises(OSError, match="Cannot write .*gone.*Check the folder"):
+        write(tmp_path / "gone" / "a.mp4", noise(1))
+    with pytest.raises(ValueError, match="ends in .mp4"):
+        VideoWriter(tmp_path / "a.avi", 64, 48, Fraction(25))
+    with pytest.raises(ValueError, match="frame_rate must be above 0"):
+        VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(0))
+    with pytest.raises(ValueError, match="channels must be 1 or 2"):
+        VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25), channels=6)
+    with pytest.raises(ValueError, match="No frame came"), VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25)):
+        pass
+    with pytest.raises(ValueError, match="frame must have shape"):
+        write(tmp_path / "a.mp4", [numbered(0), numbered(0, 32, 32)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_real_clips_keep_their_length_forth_and_back(data):
+    for path in sorted((data / "videos").glob("*.mp4")):
+        info = probe(path)
+        assert abs(info.frames - info.duration * info.frame_rate) < 0.5
+        first = next(read_frames(path))
+        assert first.shape == (info.height, info.width, 3)
+        last = next(read_frames(path, start=info.frames - 1))
+        assert last.shape == first.shape
