@@ -37,6 +37,7 @@ def animate_command(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
     from .animate import animate, output_frames, voice_motion
+    from .blinks import add_blinks
     from .clip import Clip
     from .engine import WarpEngine
     from .inside import OpenMouth
@@ -50,6 +51,7 @@ def animate_command(options: argparse.Namespace) -> dict:
         motion = voice_motion(options.voice, clip.frame_rate)
     if options.nod:
         motion = nod(motion, options.nod)
+    motion = add_blinks(motion, options.blinks)
     reference = None
     if options.reference:
         from .image import read_picture, to_frames
@@ -180,6 +182,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--keypoints", metavar="FACES.json", help="where the faces are; detected when not given")
         sub.add_argument("--face", type=int, default=0, metavar="N", help="which of them speaks, from 0")
 
+    def life_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
+        sub.add_argument("--blinks", type=float, default=0.0, metavar="PER_MINUTE", help="blink now and then")
+
     animate = command("animate", animate_command, "Make the animal of a picture or video say a voice recording.")
     animate.add_argument("source", metavar="PICTURE|VIDEO")
     animate.add_argument("voice", metavar="VOICE", help="any sound or video file")
@@ -189,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     animate.add_argument("--frame-rate", type=_rate, metavar="25", help="default: the video's own, 25 for a picture")
     animate.add_argument("--reference", metavar="OPEN_MOUTH.png", help="picture of the animal with its mouth open")
     animate.add_argument("--reference-keypoints", metavar="FACES.json", help="its face; detected when not given")
-    animate.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
+    life_options(animate)
 
     detect = command("detect", detect_command, "Find the animals' faces and their keypoints.")
     detect.add_argument("source", metavar="PICTURE|VIDEO")
@@ -216,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = command("demo", demo_command, "Animate the sample picture with the sample voice.")
     demo.add_argument("-o", "--output", default="talking.mp4", metavar="OUT.mp4")
-    demo.add_argument("--nod", type=float, default=1.5, metavar="DEGREES", help="nod on stressed syllables")
+    life_options(demo)
     return parser
 
 

@@ -97,10 +97,18 @@ class LifeField:
         return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 2) lowest and highest x, y that head, brow or eyes move."""
-        centre = torch.cat([self.centre_x, self.centre_y], 2)
-        reach = 1.6 * self.radius + self.brow.abs()
-        return (centre - reach)[:, 0].cpu().numpy(), (centre + reach)[:, 0].cpu().numpy()
+        """Lowest and highest x, y that head, brow or eyes move; (N, 2), or (1, 2) for all."""
+        spots = []
+        if any(bool(channel.any()) for channel in (self.pitch, self.yaw, self.roll)):
+            spots.append((self.centre_x, self.centre_y, 1.6 * self.radius))
+        if bool(self.brow.any()):
+            spots.append((self.brow_x, self.brow_y, 0.75 * self.radius))
+        for x, y, blink in self.eyes:
+            if bool(blink.any()):
+                spots.append((x, y, 1.2 * LID_REACH * self.eye_radius))
+        bounds = [torch.cat([x + side * reach, y + side * reach], 2) for side in (-1, 1) for x, y, reach in spots]
+        low, high = torch.stack(bounds).aminmax(dim=0)
+        return low[:, 0].cpu().numpy(), high[:, 0].cpu().numpy()
 
 
 LIFE_CHANNELS = ("head_pitch", "head_yaw", "head_roll", "blink_left", "blink_right", "brow")
