@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension
 
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import VoiceEffect
+from .crop import CropMouth, StitchMouth
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .samples import provide_samples
@@ -14,6 +15,8 @@ NODES = [
     SpeechToMouthMotion,
     MotionFromKeyframes,
     AnimateMouthWarp,
+    CropMouth,
+    StitchMouth,
     DrawLandmarks,
     VoiceEffect,
 ]

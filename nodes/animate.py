@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 from comfy.model_management import get_torch_device
-from comfy_api.latest import InputImpl, io, ui
+from comfy_api.latest import io
 
 from ..animal_lipsync.animate import animate, output_frames, voice_motion
 from ..animal_lipsync.clip import Clip
@@ -14,32 +15,10 @@ from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
 from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
-from .keypoints import face_input, faces_input, find_face, min_score_input, source_input
-from .motion import nod_input
-from .types import CATEGORY, AnimalFace, Motion, chosen, open_clip, result_file, to_audio, with_progress
-
-
-def frame_rate_input():
-    return io.Float.Input(
-        "frame_rate",
-        default=25.0,
-        min=1.0,
-        max=120.0,
-        step=0.001,
-        tooltip="Frames per second of the result when the source is a picture, or a batch of pictures. "
-        "A video keeps its own.",
-    )
-
-
-def crf_input():
-    return io.Int.Input(
-        "crf",
-        default=18,
-        min=0,
-        max=40,
-        advanced=True,
-        tooltip="Quality of the video: lower is better and larger. 18 looks lossless.",
-    )
+from .inputs import crf_input, face_input, frame_rate_input, min_score_input, nod_input, source_input
+from .keypoints import find_face
+from .media import open_source, result_file, show, with_progress
+from .types import CATEGORY, AnimalFace, AnimalFaces, Motion, chosen, to_audio
 
 
 class MakeAnimalTalk(io.ComfyNode):
@@ -55,7 +34,12 @@ class MakeAnimalTalk(io.ComfyNode):
             inputs=[
                 source_input(),
                 io.Audio.Input("voice", tooltip="What the animal says: a recording of someone speaking or singing."),
-                faces_input("Where the faces are, from Edit Keypoints. Found automatically when not connected."),
+                io.MultiType.Input(
+                    "keypoints",
+                    [AnimalFaces, AnimalFace],
+                    optional=True,
+                    tooltip="Where the faces are, from Edit Keypoints. Found automatically when not connected.",
+                ),
                 face_input(),
                 frame_rate_input(),
                 nod_input(),
@@ -72,7 +56,7 @@ class MakeAnimalTalk(io.ComfyNode):
     @classmethod
     def execute(cls, source, voice, face, frame_rate, nod, min_score, crf, keypoints=None) -> io.NodeOutput:
         voice = to_audio(voice)
-        with open_clip(source, frame_rate) as clip:
+        with open_source(source, frame_rate) as (clip, _):
             track = find_face(clip, keypoints, face, min_score)
             motion = add_nod(voice_motion(voice, clip.frame_rate), nod)
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
@@ -118,21 +102,17 @@ class AnimateMouthWarp(io.ComfyNode):
     ) -> io.NodeOutput:
         engine = WarpEngine()
         if reference is not None:
-            with open_clip(reference[:1]) as clip:
+            with open_source(reference[:1]) as (clip, _):
                 track = find_face(clip, reference_face)
                 engine = WarpEngine(OpenMouth(to_frames(next(clip.read(1))[None]), track))
-        with open_clip(source, frame_rate) as clip:
+        with open_source(source, frame_rate) as (clip, _):
             video, preview = _make_video(clip, clip.face(face), motion, to_audio(voice), engine, crf)
             return io.NodeOutput(video, ui=preview)
 
 
-def _make_video(
-    clip: Clip, face: FaceTrack, motion: MouthMotion, voice: Audio, engine: WarpEngine, crf: int
-) -> tuple[InputImpl.VideoFromFile, ui.PreviewVideo]:
-    """Render to a temporary mp4; Cancel leaves nothing."""
-    output = result_file(".mp4")
+def _make_video(clip: Clip, face: FaceTrack, motion: MouthMotion, voice: Audio | Path, engine: WarpEngine, crf: int):
+    output = result_file()
     with closing(animate(clip, face, motion, voice, output, engine, device=get_torch_device(), crf=crf)) as frames:
         for _ in with_progress(frames, output_frames(clip, motion, voice)):
             pass
-    result = ui.SavedResult(output.name, "", io.FolderType.temp)
-    return InputImpl.VideoFromFile(str(output)), ui.PreviewVideo([result])
+    return show(output)

@@ -12,43 +12,9 @@ from ..animal_lipsync.detection import detect_faces, detect_video
 from ..animal_lipsync.draw import draw_landmarks
 from ..animal_lipsync.tracking import choose_face, track_faces
 from ..animal_lipsync.types import Faces, FaceTrack
-from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, open_clip, to_image, with_progress
-
-MIN_SCORE = 0.3
-
-
-def source_input():
-    return io.MultiType.Input(
-        "source",
-        [io.Image, io.Video],
-        tooltip="A picture or a video of an animal. A batch of pictures is a video at frame_rate.",
-    )
-
-
-def faces_input(tooltip: str):
-    return io.MultiType.Input("keypoints", [AnimalFaces, AnimalFace], optional=True, tooltip=tooltip)
-
-
-def face_input():
-    return io.Int.Input(
-        "face",
-        default=0,
-        min=0,
-        max=63,
-        tooltip="Which animal it is when there are several: 0 is the most conspicuous one.",
-    )
-
-
-def min_score_input():
-    return io.Float.Input(
-        "min_score",
-        default=MIN_SCORE,
-        min=0.05,
-        max=0.95,
-        step=0.05,
-        advanced=True,
-        tooltip="Lower it when a face is not found because it is small, dark or turned away.",
-    )
+from .inputs import MIN_SCORE, face_input, min_score_input, source_input
+from .media import open_source, with_progress
+from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
 
 
 def find_face(clip: Clip, keypoints: Faces | None, face: int = 0, min_score: float = MIN_SCORE) -> FaceTrack:
@@ -101,7 +67,7 @@ class EditKeypoints(io.ComfyNode):
     def execute(cls, source, keypoints, face, min_score, faces=None) -> io.NodeOutput:
         if keypoints.strip():
             faces = Faces.from_json(keypoints)
-        with open_clip(source) as clip:
+        with open_source(source) as (clip, _):
             track = find_face(clip, faces, face, min_score)
             frame = int(track.visible.argmax())
             picture = next(islice(clip.read(frame + 1), frame, None))
@@ -133,7 +99,7 @@ class DrawLandmarks(io.ComfyNode):
 
     @classmethod
     def execute(cls, source, face, background) -> io.NodeOutput:
-        with open_clip(source) as clip:
+        with open_source(source) as (clip, _):
             track = clip.face(face)
             rows = range(clip.frames) if len(track) > 1 else [0] * clip.frames
             drawn = (

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.motion import nod as add_nod
+from .inputs import nod_input
 from .types import CATEGORY, Motion, to_audio, to_rate
 
 KEYFRAMES = """{
@@ -19,18 +20,6 @@ KEYFRAMES = """{
     {"time": 1.2, "jaw_open": 0.0, "mouth_wide": 0.0}
   ]
 }"""
-
-
-def nod_input():
-    return io.Float.Input(
-        "nod",
-        default=0.0,
-        min=0.0,
-        max=15.0,
-        step=0.5,
-        tooltip="Degrees that the head nods on stressed syllables. 1 to 3 brings a picture to life; at 0 nothing but "
-        "the mouth moves.",
-    )
 
 
 class SpeechToMouthMotion(io.ComfyNode):

@@ -1,0 +1,72 @@
+"""Inputs that several nodes share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+MIN_SCORE = 0.3
+
+
+def source_input():
+    return io.MultiType.Input(
+        "source",
+        [io.Image, io.Video],
+        tooltip="A picture or a video of an animal. A batch of pictures is a video at frame_rate.",
+    )
+
+
+def face_input():
+    return io.Int.Input(
+        "face",
+        default=0,
+        min=0,
+        max=63,
+        tooltip="Which animal it is when there are several: 0 is the most conspicuous one.",
+    )
+
+
+def min_score_input():
+    return io.Float.Input(
+        "min_score",
+        default=MIN_SCORE,
+        min=0.05,
+        max=0.95,
+        step=0.05,
+        advanced=True,
+        tooltip="Lower it when a face is not found because it is small, dark or turned away.",
+    )
+
+
+def frame_rate_input():
+    return io.Float.Input(
+        "frame_rate",
+        default=25.0,
+        min=1.0,
+        max=120.0,
+        step=0.001,
+        tooltip="Frames per second of the result when the source is a picture, or a batch of pictures. "
+        "A video keeps its own.",
+    )
+
+
+def nod_input():
+    return io.Float.Input(
+        "nod",
+        default=0.0,
+        min=0.0,
+        max=15.0,
+        step=0.5,
+        tooltip="Degrees that the head nods on stressed syllables. 1 to 3 brings a picture to life; at 0 nothing but "
+        "the mouth moves.",
+    )
+
+
+def crf_input():
+    return io.Int.Input(
+        "crf",
+        default=18,
+        min=0,
+        max=40,
+        advanced=True,
+        tooltip="Quality of the video: lower is better and larger. 18 looks lossless.",
+    )
