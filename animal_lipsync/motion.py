@@ -27,7 +27,7 @@ FRAMES_PER_SECOND = SAMPLE_RATE // HOP  # 100
 BAND_EDGES = (80, 400, 800, 1500, 3500, 7800)  # Hz
 OPENING = np.array([0.13, 0.0, 0.43, 0.2, 0.13])
 """Weight of each band's loudness in how far a mouth is open: least squares against the phone labels of 32 LJSpeech
-sentences, where it correlates .71 with the labelled opening and plain loudness .55."""
+sentences, where it correlates .70 with the labelled opening and plain loudness .55."""
 SPREAD = np.array([0.0, -0.5, -0.5, 0.6, 0.4])
 """Weight of each band's log loudness in how far the lips are spread (above 0) or rounded (below): parts i, e from
 u, o, w with an area under the curve of .88 on the same sentences."""
@@ -71,8 +71,9 @@ class _Counter:
 
 
 def _band_levels(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
-    """(n, 5) power per band; row t is centred on t / FRAMES_PER_SECOND."""
+    """(n, 5) mean square per band; row t is centred on t / FRAMES_PER_SECOND."""
     window = np.hanning(WINDOW).astype(np.float32)
+    scale = 2 / (512 * np.sum(window**2))  # makes the sum over all bands the mean square of the samples
     bins = np.fft.rfftfreq(512, 1 / SAMPLE_RATE)
     first = np.searchsorted(bins, BAND_EDGES)
     pending = np.zeros(WINDOW // 2, np.float32)
@@ -82,7 +83,7 @@ def _band_levels(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
         count = (len(pending) - WINDOW) // HOP + 1
         for start in range(0, count, 4096):
             rows = np.arange(start, min(count, start + 4096))[:, None] * HOP + np.arange(WINDOW)
-            power = np.abs(np.fft.rfft(pending[rows] * window, 512)) ** 2
+            power = np.abs(np.fft.rfft(pending[rows] * window, 512)) ** 2 * scale
             yield np.add.reduceat(power[:, : first[-1]], first[:-1], axis=1)
         pending = pending[max(0, count) * HOP :]
 
@@ -114,7 +115,7 @@ def _articulate(power: np.ndarray) -> dict[str, np.ndarray]:
     vowel = 10 * np.log10(power[:, 2:4].sum(axis=1) + 1e-6)
     nearby = sliding_window_view(np.pad(vowel, 12, mode="edge"), 25).max(axis=1)
     dip = np.clip((nearby - vowel - 10) / 10, 0, 1)
-    jaw = _follow(np.clip(opening * (1 - dip) * np.clip(1.5 * talking, 0, 1), 0, 1), attack=1, release=3)
+    jaw = _follow(np.clip(opening * (1 - dip) * np.clip(1.5 * talking, 0, 1), 0, 1), attack=1, release=2)
     jaw[talking < 0.1] = 0
 
     spread = np.log(_smooth(volume, 2) + 0.03) @ SPREAD
