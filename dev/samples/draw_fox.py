@@ -1,10 +1,9 @@
-"""Paint the sample portrait: a red fox, and its keypoints.
+"""Paint the sample portrait, a red fox, and write its keypoints.
 
-The head is a signed distance field that is lit like an object, then covered with some hundred thousand hairs that grow
-in three dimensions along a groomed direction field; eyes, nose and lips are painted on its surface. One unit is about
-half the width of the head; x points to the viewer's right, y up, z out of the picture along the muzzle.
+The head is a signed distance field, mirrored in x; one unit is about half its width. Eyes, nose and lips are painted on
+its surface, the fur grows on it along a groom of anchor points.
 
-    python dev/samples/draw_fox.py            # writes fox.jpg and fox.faces.json; needs numpy, numba, Pillow, scipy
+    python dev/samples/draw_fox.py            # fox.jpg and fox.faces.json; needs numpy, numba, Pillow, scipy; 2 minutes
     python dev/samples/draw_fox.py --draft -o /tmp/fox.png
 """
 
@@ -16,75 +15,88 @@ import math
 from pathlib import Path
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, vectorize
+from painter import (
+    Camera,
+    Groom,
+    Light,
+    Surface,
+    develop,
+    linear,
+    mix,
+    near_segment,
+    noise,
+    noise_vector,
+    paint_background,
+    paint_fur,
+    paint_strokes,
+    ramp,
+    smooth_min,
+    smooth_step,
+    trace,
+    unit,
+)
 from PIL import Image
-from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
 SIZE = 1024
 SAMPLES = Path(__file__).parents[2] / "animal_lipsync" / "samples"
+POSE = {"yaw": 4.0, "pitch": -2.0, "roll": 3.0, "target": (0.02, -0.12, 0.2), "span": 4.15}
 
 # ---------------------------------------------------------------- anatomy
 
-# Tapered capsules, mirrored in x: start (x, y, z), radius, end (x, y, z), radius, softness of the blend.
+# Tapered capsules: start (x, y, z), radius, end (x, y, z), radius, softness of the blend with what comes before.
 BONES = np.array([
-    (0.00, 0.30, -0.35, 0.80, 0.00, 0.18, 0.00, 0.66, 0.20),  # cranium
+    (0.00, 0.24, -0.35, 0.80, 0.00, 0.20, 0.00, 0.69, 0.20),  # cranium
     (0.30, 0.36, 0.18, 0.34, 0.42, 0.30, 0.10, 0.34, 0.20),  # brow
     (0.56, -0.10, -0.02, 0.42, 0.80, -0.44, -0.32, 0.46, 0.34),  # cheek
-    (0.00, 0.10, 0.40, 0.42, 0.00, -0.30, 1.36, 0.21, 0.24),  # bridge
+    (0.00, 0.08, 0.40, 0.37, 0.00, -0.30, 1.36, 0.21, 0.24),  # bridge
     (0.22, -0.26, 0.50, 0.34, 0.085, -0.43, 1.30, 0.195, 0.10),  # upper lip
     (0.10, -0.62, 0.20, 0.42, 0.00, -0.735, 1.12, 0.245, 0.06),  # lower jaw
     (0.00, -0.45, -0.70, 0.90, 0.00, -2.60, -0.70, 1.55, 0.40),  # neck
     (0.00, -1.40, -0.10, 0.40, 0.00, -2.80, 0.35, 0.80, 0.50),  # chest
     (1.15, -2.40, -0.60, 0.55, 1.50, -3.20, -0.60, 0.80, 0.50),  # shoulder
 ])
-NOSE = np.array((0.0, -0.285, 1.50))
-NOSE_RADII = np.array((0.195, 0.135, 0.13))
-EYE = np.array((0.405, 0.155, 0.50))
-EYE_FRAME = np.array(((0.92, 0.25, -0.302), (-0.24, 0.968, 0.07), (0.31, 0.0, 0.951)))  # rows: outwards, up, forwards
-EYE_HALF = np.array((0.215, 0.150))
-EAR_BASE = np.array((0.60, 0.72, -0.30))
-EAR_FRAME = np.array(((0.92, -0.27, -0.28), (0.26, 0.96, -0.06), (0.29, -0.02, 0.955)))  # rows: outwards, up, forwards
-EAR_LENGTH, EAR_HALF = 1.20, 0.43
+NOSE, NOSE_RADII = np.array((0.0, -0.285, 1.50)), np.array((0.195, 0.135, 0.13))
 MOUTH_FRONT, MOUTH_BACK = 1.40, 0.52  # z of the lip seam under the nose and at the corners
+# An eye and an ear each have a centre and a frame of rows: outwards, up, forwards.
+EYE, EYE_HALF, EYE_BALL = np.array((0.415, 0.155, 0.50)), np.array((0.212, 0.148)), 0.20
+EYE_FRAME = np.array(((0.931, 0.20, -0.305), (-0.19, 0.980, 0.062), (0.311, 0.0, 0.950)))
+EAR, EAR_LENGTH, EAR_HALF = np.array((0.60, 0.72, -0.30)), 1.20, 0.43
+EAR_FRAME = np.array(((0.92, -0.27, -0.28), (0.26, 0.96, -0.06), (0.29, -0.02, 0.955)))
 
 
-@njit(inline="always")
-def smooth_min(a, b, k):
-    h = max(k - abs(a - b), 0.0) / k
-    return min(a, b) - h * h * k * 0.25
-
-
-@njit(inline="always")
-def smooth_step(low, high, value):
-    t = min(max((value - low) / (high - low), 0.0), 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-@njit(inline="always")
+@vectorize
 def seam_height(x, z):
     """y of the lip seam: a shallow bow on each side of the philtrum, rising to the corners."""
     back = min(max((MOUTH_FRONT - z) / (MOUTH_FRONT - MOUTH_BACK), 0.0), 1.2)
-    bow = math.exp(-(((x - 0.16) / 0.11) ** 2)) * smooth_step(0.5, 0.0, back)
+    bow = math.exp(-(((abs(x) - 0.16) / 0.11) ** 2)) * smooth_step(0.5, 0.0, back)
     return -0.605 - 0.045 * bow + 0.13 * back**1.6
 
 
 @njit
-def ear_distance(x, y, z):
-    dx, dy, dz = x - EAR_BASE[0], y - EAR_BASE[1], z - EAR_BASE[2]
-    side = EAR_FRAME[0, 0] * dx + EAR_FRAME[0, 1] * dy + EAR_FRAME[0, 2] * dz
-    up = (EAR_FRAME[1, 0] * dx + EAR_FRAME[1, 1] * dy + EAR_FRAME[1, 2] * dz) / EAR_LENGTH
+def ear_place(x, y, z):
+    """Across the ear (-1 inner, 1 outer edge), along it (0 base, 1 tip), in front of its sheet; and its half width."""
+    dx, dy, dz = abs(x) - EAR[0], y - EAR[1], z - EAR[2]
+    out = EAR_FRAME[0, 0] * dx + EAR_FRAME[0, 1] * dy + EAR_FRAME[0, 2] * dz
+    along = (EAR_FRAME[1, 0] * dx + EAR_FRAME[1, 1] * dy + EAR_FRAME[1, 2] * dz) / EAR_LENGTH
     front = EAR_FRAME[2, 0] * dx + EAR_FRAME[2, 1] * dy + EAR_FRAME[2, 2] * dz
-    t = min(max(up, -0.3), 1.0)
-    half = EAR_HALF * (1.0 - max(t, 0.0)) ** 0.72 * (1.0 + 0.25 * max(t, 0.0)) * (1.0 + 2.0 * min(t, 0.0))
-    across = side / max(half, 0.02)
-    sheet = -0.30 * (1.0 - min(across * across, 1.5)) * (1.0 - 0.8 * max(t, 0.0))
-    shell = max(abs(front - sheet) * 0.7 - 0.025, abs(side) - half)
-    return max(max(shell, (up - 1.0) * EAR_LENGTH), (-0.25 - up) * EAR_LENGTH) * 0.6
+    tip, base = min(max(along, 0.0), 1.0), min(max(along, -0.3), 0.0)
+    half = max(EAR_HALF * (1.0 - tip) ** 0.72 * (1.0 + 0.25 * tip) * (1.0 + 2.0 * base), 0.02)
+    across = out / half
+    hollow = 0.30 * (1.0 - min(across * across, 1.5)) * (1.0 - 0.8 * tip)
+    return across, along, front + hollow, half
+
+
+@njit
+def ear_distance(x, y, z):
+    across, along, front, half = ear_place(x, y, z)
+    sheet = max(abs(front) * 0.7 - 0.025, (abs(across) - 1.0) * half)
+    return max(sheet, (along - 1.0) * EAR_LENGTH, (-0.25 - along) * EAR_LENGTH) * 0.6
 
 
 @njit
 def distance(x, y, z):
+    """Distance to the skin, negative inside; never much too long, so rays can step by it."""
     x = abs(x)
     d = 1e9
     for i in range(BONES.shape[0]):
@@ -94,358 +106,120 @@ def distance(x, y, z):
         h = min(max((ux * vx + uy * vy + uz * vz) / (ux * ux + uy * uy + uz * uz), 0.0), 1.0)
         vx, vy, vz = vx - h * ux, vy - h * uy, vz - h * uz
         d = smooth_min(d, math.sqrt(vx * vx + vy * vy + vz * vz) - b[3] - h * (b[7] - b[3]), b[8])
-    # the eye: a socket pressed in, the ball set into it
+    # eye: a socket pressed in, the ball set into it
     ex, ey, ez = x - EYE[0], y - EYE[1], z - EYE[2]
-    ball = math.sqrt(ex * ex + ey * ey + ez * ez)
     d = -smooth_min(-d, math.sqrt((ex - 0.02) ** 2 + (ey + 0.02) ** 2 + (ez - 0.20) ** 2) - 0.20, 0.16)
-    d = smooth_min(d, ball - 0.20, 0.05)
-    # the mouth: a crease that fades out behind the corners
+    d = smooth_min(d, math.sqrt(ex * ex + ey * ey + ez * ez) - EYE_BALL, 0.05)
+    # mouth and philtrum: creases
     depth = smooth_step(MOUTH_BACK - 0.05, MOUTH_BACK + 0.12, z)
     d += 0.035 * depth * math.exp(-(((y - seam_height(x, z)) / 0.028) ** 2))
-    philtrum = smooth_step(-0.64, -0.58, y) * smooth_step(-0.34, -0.42, y) * smooth_step(1.2, 1.35, z)
-    d += 0.025 * philtrum * math.exp(-((x / 0.022) ** 2))
-    # the nose, with a comma of a nostril
+    depth = smooth_step(-0.64, -0.58, y) * smooth_step(-0.34, -0.42, y) * smooth_step(1.2, 1.35, z)
+    d += 0.025 * depth * math.exp(-((x / 0.022) ** 2))
+    # nose: broader above, a groove in the middle, nostrils
     nx, ny, nz = (x - NOSE[0]) / NOSE_RADII[0], (y - NOSE[1]) / NOSE_RADII[1], (z - NOSE[2]) / NOSE_RADII[2]
-    wide = nx * (1.0 - 0.28 * smooth_step(0.2, -1.0, ny) * -1.0)
-    nose = (math.sqrt(wide * wide + ny * ny + nz * nz) - 1.0) * 0.12
-    d = smooth_min(d, nose, 0.03)
-    cx, cy = x - 0.088, y - NOSE[1] + 0.012
-    hole = math.sqrt((cx / 1.25) ** 2 + (cy - 1.6 * cx * cx * 4) ** 2 + (z - 1.635) ** 2 * 0.35) - 0.036
-    d = -smooth_min(-d, hole, 0.02)
-    d += 0.012 * smooth_step(1.45, 1.58, z) * smooth_step(-0.16, -0.24, y) * math.exp(-((x / 0.014) ** 2)) * (y > -0.42)
+    nx *= 1.0 + 0.28 * smooth_step(0.2, -1.0, ny)
+    d = smooth_min(d, (math.sqrt(nx * nx + ny * ny + nz * nz) - 1.0) * 0.12, 0.03)
+    cx, cy, cz = (x - 0.092) / 0.052, (y - NOSE[1] + 0.012 - 5.0 * (x - 0.092) ** 2) / 0.036, (z - 1.63) / 0.09
+    d = -smooth_min(-d, (math.sqrt(cx * cx + cy * cy + cz * cz) - 1.0) * 0.03, 0.03)
+    d += 0.008 * smooth_step(1.45, 1.58, z) * smooth_step(-0.16, -0.24, y) * math.exp(-((x / 0.014) ** 2)) * (y > -0.42)
     return smooth_min(d, ear_distance(x, y, z), 0.18)
 
 
-# ---------------------------------------------------------------- camera and light
-
-
-class Camera:
-    """A portrait lens: full-frame pixels from points of the head, and the ray through each pixel."""
-
-    def __init__(self, size: int, *, yaw=4.0, pitch=-2.0, roll=3.0, target=(0.02, -0.16, 0.2), span=4.0, away=10.0):
-        y, p, r = np.radians((yaw, pitch, roll))
-        self.forward = np.array((math.sin(y) * math.cos(p), math.sin(p), math.cos(y) * math.cos(p)))
-        right = np.cross((0.0, 1.0, 0.0), self.forward)
-        right /= np.linalg.norm(right)
-        up = np.cross(self.forward, right)
-        self.right, self.up = right * math.cos(r) + up * math.sin(r), up * math.cos(r) - right * math.sin(r)
-        self.target, self.away, self.size = np.array(target), away, size
-        self.focal = away * size / span
-
-    @property
-    def position(self) -> np.ndarray:
-        return self.target + self.away * self.forward
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) points -> (..., 3): x, y in pixels and the distance from the lens."""
-        offset = points - self.target
-        depth = self.away - offset @ self.forward
-        x = self.size / 2 + offset @ self.right * self.focal / depth
-        y = self.size / 2 - offset @ self.up * self.focal / depth
-        return np.stack([x, y, depth], axis=-1)
-
-    def rays(self) -> np.ndarray:
-        """(size, size, 3) unit directions."""
-        at = (np.arange(self.size) + 0.5 - self.size / 2) / self.focal
-        rays = -self.forward + at[None, :, None] * self.right - at[:, None, None] * self.up
-        return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-
-    def world(self, right: float, up: float, forward: float) -> np.ndarray:
-        """Unit direction given as the viewer sees it."""
-        direction = right * self.right + up * self.up + forward * self.forward
-        return direction / np.linalg.norm(direction)
-
-
-@njit(parallel=True, fastmath=True)
-def trace(origin, rays, light):
-    """March every ray to the surface.
-
-    Returns:
-        (H, W, 8): position, normal, light that reaches it past shadows, openness to the sky; NaN where a ray misses.
-    """
-    height, width = rays.shape[:2]
-    out = np.full((height, width, 8), np.nan, np.float32)
-    for row in prange(height):
-        for column in range(width):
-            rx, ry, rz = rays[row, column]
-            t = 6.0
-            for _ in range(140):
-                d = distance(origin[0] + t * rx, origin[1] + t * ry, origin[2] + t * rz)
-                t += 0.75 * d
-                if d < 0.0008 or t > 14.0:
-                    break
-            if t > 14.0 or d > 0.02:
-                continue
-            x, y, z = origin[0] + t * rx, origin[1] + t * ry, origin[2] + t * rz
-            e = 0.004
-            nx = distance(x + e, y, z) - distance(x - e, y, z)
-            ny = distance(x, y + e, z) - distance(x, y - e, z)
-            nz = distance(x, y, z + e) - distance(x, y, z - e)
-            n = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-20)
-            nx, ny, nz = nx * n, ny * n, nz * n
-            lit, s = 1.0, 0.06
-            for _ in range(40):
-                d = distance(x + nx * 0.03 + s * light[0], y + ny * 0.03 + s * light[1], z + nz * 0.03 + s * light[2])
-                lit = min(lit, 0.5 + 3.0 * d / s)
-                s += max(0.03, d * 0.8)
-                if lit < 0.0 or s > 3.0:
-                    break
-            occlusion, weight = 0.0, 1.0
-            for i in range(1, 6):
-                s = 0.05 * i * i * 0.6
-                occlusion += weight * (s - distance(x + nx * s, y + ny * s, z + nz * s))
-                weight *= 0.6
-            sky = max(0.0, 1.0 - 1.1 * occlusion)
-            lit = max(lit, 0.0)
-            out[row, column] = (x, y, z, nx, ny, nz, lit * lit * (3 - 2 * lit), sky)
+@njit
+def ear_places(points):
+    out = np.empty((len(points), 3))
+    for i in range(len(points)):
+        out[i] = ear_place(points[i, 0], points[i, 1], points[i, 2])[:3]
     return out
 
 
-# ---------------------------------------------------------------- noise and colour
+def halved(points: np.ndarray) -> np.ndarray:
+    """The same points folded onto the right half of the head."""
+    return np.concatenate([np.abs(points[..., :1]), points[..., 1:]], axis=-1)
 
 
-@njit(inline="always")
-def lattice(ix, iy, iz):
-    h = (ix * 374761393 + iy * 668265263 + iz * 2147483647) & 0xFFFFFFFF
-    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-    return ((h ^ (h >> 16)) & 0xFFFF) / 32767.5 - 1.0
-
-
-@njit(fastmath=True)
-def _value_noise(points, out):
-    for i in range(points.shape[0]):
-        fx, fy, fz = math.floor(points[i, 0]), math.floor(points[i, 1]), math.floor(points[i, 2])
-        u, v, w = points[i, 0] - fx, points[i, 1] - fy, points[i, 2] - fz
-        u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
-        total = 0.0
-        for corner in range(8):
-            a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
-            weight = (u if a else 1 - u) * (v if b else 1 - v) * (w if c else 1 - w)
-            total += weight * lattice(int(fx) + a, int(fy) + b, int(fz) + c)
-        out[i] += total
-
-
-def noise(points: np.ndarray, frequency: float, octaves: int = 1) -> np.ndarray:
-    """(..., 3) -> (...), smooth in about [-1, 1]."""
-    total = np.zeros(points.shape[:-1])
-    for octave in range(octaves):
-        part = np.zeros(total.size)
-        _value_noise(np.ascontiguousarray(points.reshape(-1, 3), np.float64) * frequency * 2.0**octave + 31.7, part)
-        total += part.reshape(total.shape) * 0.5**octave
-    return total
-
-
-def ramp(low, high, value):
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-def linear(*rgb: float) -> np.ndarray:
-    """sRGB 0-255 as linear light."""
-    value = np.array(rgb) / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-ORANGE, RUST, SAND = linear(218, 116, 40), linear(160, 66, 20), linear(238, 172, 104)
-WHITE, CREAM, BLACK, BROWN = linear(240, 232, 220), linear(232, 208, 176), linear(26, 20, 19), linear(74, 40, 24)
-
-
-def near_segment(points: np.ndarray, start, end, radius: float) -> np.ndarray:
-    """1 on the segment, falling to 0 like a brush of that radius."""
-    start, end = np.array(start), np.array(end)
-    along = end - start
-    t = np.clip(((points - start) @ along) / (along @ along), 0, 1)
-    gap = np.linalg.norm(points - start - t[..., None] * along, axis=-1)
-    return np.exp(-((gap / radius) ** 2))
-
-
-def seam_offset(points: np.ndarray) -> np.ndarray:
-    """Height above the lip seam; far from the mouth, a large number."""
-    x, y, z = np.abs(points[..., 0]), points[..., 1], points[..., 2]
-    back = np.clip((MOUTH_FRONT - z) / (MOUTH_FRONT - MOUTH_BACK), 0, 1.2)
-    bow = np.exp(-(((x - 0.16) / 0.11) ** 2)) * ramp(0.5, 0.0, back)
-    return np.where(z > MOUTH_BACK, y - (-0.605 - 0.045 * bow + 0.13 * back**1.6), 9.0)
-
-
-def ear_coordinates(points: np.ndarray) -> np.ndarray:
-    """(..., 3): across in [-1, 1] outwards, along from base 0 to tip 1, in front of the sheet."""
-    mirrored = points * np.array((1.0, 1.0, 1.0))
-    mirrored[..., 0] = np.abs(mirrored[..., 0])
-    local = (mirrored - EAR_BASE) @ EAR_FRAME.T
-    along = local[..., 1] / EAR_LENGTH
-    t = np.clip(along, 0, 1)
-    half = np.maximum(EAR_HALF * (1 - t) ** 0.72 * (1 + 0.25 * t), 0.02)
-    across = local[..., 0] / half
-    sheet = -0.30 * (1 - np.minimum(across**2, 1.5)) * (1 - 0.8 * t)
-    return np.stack([across, along, local[..., 2] - sheet], axis=-1)
-
-
-def ear_share(points: np.ndarray) -> np.ndarray:
+def ear_share(places: np.ndarray) -> np.ndarray:
     """1 on the ear, falling to 0 where it grows out of the head."""
-    across, along, front = np.moveaxis(ear_coordinates(points), -1, 0)
+    across, along, front = places.T
     return ramp(0.0, 0.18, along) * ramp(1.3, 1.1, np.abs(across)) * ramp(0.22, 0.14, np.abs(front))
 
 
-def coat(points: np.ndarray) -> np.ndarray:
-    """(..., 3) linear colour of the fur rooted at each point of the head."""
-    x, y, z = np.abs(points[..., 0]), points[..., 1], points[..., 2]
-    wobble = noise(points, 3.0, 3) * 0.05 + noise(points, 14.0, 2) * 0.035
-    mix = lambda colour, other, amount: colour + (other - colour) * np.clip(amount, 0, 1)[..., None]  # noqa: E731
-
-    colour = np.broadcast_to(ORANGE, points.shape)
-    colour = mix(colour, RUST, 0.45 * ramp(-0.3, 0.9, noise(points, 2.2, 3)) + 0.5 * ramp(0.9, 0.2, x) * ramp(0.1, 0.8, y))
-    colour = mix(colour, SAND, 0.7 * near_segment(np.stack([x, y, z], -1), (0.36, 0.42, 0.55), (0.66, 0.42, 0.3), 0.12))
-    colour = mix(colour, SAND, 0.5 * ramp(0.45, 0.75, x) * ramp(0.3, -0.2, y))
-    # white: muzzle sides, cheeks, throat, chest
-    edge = np.interp(x, (0.0, 0.16, 0.30, 0.50, 0.75, 1.0, 1.25), (-0.42, -0.33, -0.16, -0.17, -0.26, -0.46, -0.9))
-    bib = np.interp(y, (-2.6, -1.7, -1.1, -0.8), (0.62, 0.66, 1.0, 1.5))
-    edge = edge - 0.10 * ramp(0.9, 1.5, z) * ramp(0.1, 0.3, x)
-    colour = mix(colour, WHITE, ramp(0.06, -0.06, y - edge + wobble) * ramp(0.12, -0.12, x - bib + 2 * wobble))
-    # dark: tear line, sides of the neck, round the lips
-    halves = np.stack([x, y, z], -1)
-    tear = near_segment(halves, (0.25, 0.06, 0.72), (0.24, -0.26, 1.10), 0.075)
-    colour = mix(colour, BROWN, 0.85 * tear * (0.75 + 2.0 * wobble))
-    colour = mix(colour, BROWN, 0.5 * near_segment(halves, (0.6, 0.30, 0.3), (0.75, 0.36, 0.1), 0.05))
-    lips = seam_offset(points)
-    colour = mix(colour, BROWN, 0.55 * np.exp(-((lips / 0.022) ** 2)))
-    # ears: cream inside, black at the rim and tip
-    across, along, front = np.moveaxis(ear_coordinates(points), -1, 0)
-    inside = ramp(-0.005, 0.02, front) * ramp(1.0, 0.82, np.abs(across))
-    ear_colour = mix(np.broadcast_to(ORANGE, points.shape), BLACK, ramp(0.55, 0.85, along + wobble))
-    ear_colour = mix(ear_colour, CREAM, inside * ramp(1.0, 0.7, along))
-    ear_colour = mix(ear_colour, BLACK, 0.9 * ramp(0.80, 0.95, np.abs(across)) * ramp(0.1, 0.4, along))
-    return mix(colour, ear_colour, ear_share(points))
+def above_seam(points: np.ndarray) -> np.ndarray:
+    """Height above the lip seam; away from the mouth, a large number."""
+    return np.where(points[..., 2] > MOUTH_BACK, points[..., 1] - seam_height(points[..., 0], points[..., 2]), 9.0)
 
 
-class Light:
-    """Sun from the upper left, sky, warm bounce from below, a rim from behind on the right."""
-
-    def __init__(self, camera: Camera):
-        self.sun, self.rim = camera.world(-0.62, 0.62, 0.62), camera.world(0.85, 0.25, -0.55)
-        self.up, self.eye = camera.up, camera.forward
-
-    def on(self, normal, lit, sky, *, wrap=0.2) -> np.ndarray:
-        """(..., 3) light falling on a surface."""
-        sun = np.clip((normal @ self.sun + wrap) / (1 + wrap), 0, 1) * lit
-        over = 0.5 + 0.5 * (normal @ self.up)
-        rim = np.clip(normal @ self.rim, 0, 1) * (1 - np.abs(normal @ self.eye)) ** 2 * sky
-        parts = (
-            (sun, (1.85, 1.67, 1.42)),
-            (over * sky, (0.42, 0.52, 0.62)),
-            ((1 - over) * sky, (0.46, 0.38, 0.28)),
-            (rim, (2.0, 1.6, 1.1)),
-        )
-        return sum(amount[..., None] * np.array(colour) for amount, colour in parts)
+def lip_share(points: np.ndarray, width: float) -> np.ndarray:
+    """1 on the dark skin along the seam of the mouth, `width` from its middle, narrower towards the corners."""
+    width = width * (0.4 + 0.6 * ramp(MOUTH_BACK, MOUTH_BACK + 0.8, points[..., 2]))
+    return ramp(width * 1.5, width * 0.5, np.abs(above_seam(points)))
 
 
-# ---------------------------------------------------------------- skin, nose, eyes
-
-
-def paint_surface(position, normal, lit, sky, light: Light) -> np.ndarray:
-    """(..., 3) what lies under the fur, and the leather of nose and lips."""
-    skin = coat(position) * 0.55 * light.on(normal, lit, sky)
-    leather = nose_mask(position)
-    cells = noise(position, 75.0) * 0.6 + noise(position, 42.0) * 0.5
-    grain = np.stack([noise(position + shift, 60.0) for shift in np.eye(3) * 7.0], axis=-1)
-    bumpy = normal + 0.20 * grain
-    bumpy /= np.linalg.norm(bumpy, axis=-1, keepdims=True)
-    half = light.sun + light.eye
-    gloss = np.clip(bumpy @ (half / np.linalg.norm(half)), 0, 1)
-    sheen = (0.25 * gloss**9 + 0.55 * gloss**60) * (0.35 + 0.65 * lit) * sky**2
-    nose = linear(38, 31, 31) * (1 + 0.35 * cells)[..., None] * light.on(bumpy, lit, sky**2) * 0.9
-    nose = nose * (0.1 + 0.9 * sky**1.5)[..., None] + sheen[..., None] * np.array((0.95, 0.98, 1.0))
-    skin = skin + (nose - skin) * leather[..., None]
-    return skin + (linear(30, 21, 20) * light.on(normal, lit, sky) - skin) * lip_mask(position)[..., None]
-
-
-def nose_mask(points: np.ndarray) -> np.ndarray:
-    """1 on the nose leather, which also runs down the philtrum."""
+def nose_share(points: np.ndarray) -> np.ndarray:
+    """1 on the leather of the nose and down the philtrum."""
     gap = np.linalg.norm((points - NOSE) / NOSE_RADII, axis=-1)
-    philtrum = ramp(0.020, 0.010, np.abs(points[..., 0])) * (points[..., 2] > 1.3) * ramp(-0.60, -0.58, points[..., 1])
-    philtrum = philtrum * ramp(-0.3, -0.35, points[..., 1])
-    return np.maximum(ramp(1.16, 1.06, gap), philtrum)
+    groove = near_segment(points[..., :2], (0.0, -0.36), (0.0, -0.60), 0.014) * (points[..., 2] > 1.3)
+    return np.maximum(ramp(1.16, 1.06, gap), ramp(0.35, 0.6, groove))
 
 
-def lip_mask(points: np.ndarray) -> np.ndarray:
-    """1 on the dark skin along the seam of the mouth, narrower towards the corners."""
-    width = 0.014 * ramp(MOUTH_BACK - 0.02, MOUTH_BACK + 0.45, points[..., 2]) + 0.004
-    return ramp(width * 1.3, width * 0.7, np.abs(seam_offset(points)))
+# ---------------------------------------------------------------- colour
+
+ORANGE, RUST, SAND = linear(198, 92, 38), linear(140, 52, 22), linear(218, 146, 94)
+WHITE, CREAM, BLACK, BROWN = linear(228, 219, 206), linear(226, 204, 174), linear(28, 22, 20), linear(52, 28, 19)
 
 
-def eye_coordinates(points: np.ndarray) -> np.ndarray:
-    """(..., 3) points -> (..., 3): outwards and up in units of the half opening, and the side (-1 left, 1 right)."""
-    side = np.sign(points[..., 0])
-    halves = np.stack([np.abs(points[..., 0]), points[..., 1], points[..., 2]], axis=-1)
-    local = (halves - EYE) @ EYE_FRAME.T
-    far = np.linalg.norm(halves - EYE, axis=-1) > 0.4
-    u, v = local[..., 0] / EYE_HALF[0], local[..., 1] / EYE_HALF[1]
-    return np.stack([np.where(far, 9.0, u), v, side], axis=-1)
+def coat(points: np.ndarray) -> np.ndarray:
+    """(N, 3) colour of the fur rooted at each of (N, 3) points."""
+    half = halved(points)
+    x, y, z = half.T
+    wobble = noise(points, 3.0, 3) * 0.05 + noise(points, 14.0, 2) * 0.035
 
-
-def eye_opening(u, v) -> np.ndarray:
-    """Distance past the edge of the lids, in half openings; negative inside the eye."""
-    t = np.clip(np.abs(u), 0, 1.6)
-    upper = 0.86 * np.sign(1 - t) * np.abs(1 - t**2.1) ** 0.85 * (1 - 0.10 * u)
-    lower = -0.66 * np.sign(1 - t) * np.abs(1 - t**2.2) ** 0.9 * (1 + 0.18 * u)
-    lower = lower - 0.18 * ramp(-0.7, -1.1, u) * ramp(-1.4, -1.0, u)
-    return np.maximum(v - upper, lower - v)
-
-
-def paint_eyes(canvas, position, normal, lit, light: Light, camera: Camera) -> None:
-    """Amber irises, pupils, lids and highlights, in place."""
-    u, v, side = np.moveaxis(eye_coordinates(position), -1, 0)
-    edge = eye_opening(u, v)
-    near = (np.abs(u) < 1.7) & (np.abs(v) < 1.8)
-    u, v, side, edge = u[near], v[near], side[near], edge[near]
-    gaze = [0.2 / EYE_HALF[0] * (EYE_FRAME[0] @ (camera.forward * (way, 1, 1))) for way in (-1, 1)]
-    gaze = np.where(side > 0, gaze[1], gaze[0])  # both look into the lens
-    x, y = (u - gaze) * EYE_HALF[0], (v - 0.08) * EYE_HALF[1]
-    radius, angle = np.hypot(x, y) / 0.158, np.arctan2(y, x * side)
-    across = x * side  # to the viewer's right
-
-    ring = np.stack([np.cos(angle) * 9, np.sin(angle) * 9, radius * 1.5], axis=-1)
-    fibre = noise(ring, 1.0, 3) * 0.5 + noise(ring * np.array((3.0, 3.0, 0.6)), 1.0) * 0.35
-    shade = 0.55 + 0.55 * ramp(0.6, -1.0, (y + 0.7 * -across * -1) / 0.158) + 0.30 * fibre
-    iris = linear(226, 142, 36) * shade[:, None]
-    iris = iris + (linear(255, 206, 92) - iris) * (0.55 * ramp(0.75, 0.35, radius) * (0.7 + 0.4 * fibre))[:, None]
-    iris = iris * (1 - 0.85 * ramp(0.78, 1.0, radius))[:, None] * 1.25
-    white = np.array(linear(66, 44, 34)) * 0.8
-    ball = iris + (white - iris) * ramp(0.97, 1.03, radius)[:, None]
-    slit = np.hypot(x / 0.058, y / 0.088)
-    ball = ball * ramp(0.92, 1.08, slit)[:, None] + linear(9, 8, 10) * (1 - ramp(0.92, 1.08, slit))[:, None]
-    lid = ramp(-0.55, 0.0, v - 0.86 * np.clip(1 - u**2, 0, 1) ** 0.85)
-    ball = ball * (1 - 0.78 * lid)[:, None] * (0.55 + 0.45 * ramp(0.0, -0.25, edge))[:, None]
-    window = np.hypot((across + 0.036) / 0.026, (y - 0.040) / 0.021)
-    spark = np.hypot((across - 0.042) / 0.012, (y + 0.040) / 0.012)
-    ball = ball + (0.95 * ramp(1.1, 0.75, window) + 0.30 * ramp(1.2, 0.3, spark))[:, None] * np.array((1.0, 1.0, 0.98))
-    sky = np.clip(0.16 * ramp(0.3, 0.9, v) * ramp(1.2, 0.2, np.hypot(across + 0.02, y) / 0.1), 0, 1)
-    ball = ball + sky[:, None] * np.array((0.5, 0.7, 0.9))
-
-    wet = ramp(0.05, 0.0, np.abs(edge - 0.02)) * ramp(0.1, -0.3, v)
-    rim = linear(24, 17, 16) * (1 + 3 * wet[:, None])
-    painted = rim + (ball - rim) * ramp(0.01, -0.05, edge)[:, None]
-    cover = ramp(0.42, 0.22, edge)[:, None]
-    canvas[near] = canvas[near] * (1 - cover) + painted * cover
+    colour = mix(np.broadcast_to(ORANGE, points.shape), RUST, 0.5 * ramp(-0.3, 0.9, noise(points, 2.2, 3)))
+    colour = mix(colour, RUST, 0.55 * ramp(0.5, 0.1, x) * ramp(0.15, 0.9, y + wobble))
+    colour = mix(colour, SAND, 0.65 * near_segment(half, (0.36, 0.42, 0.55), (0.66, 0.42, 0.3), 0.12))
+    colour = mix(colour, SAND, 0.5 * ramp(0.45, 0.75, x) * ramp(0.3, -0.2, y))
+    # white: sides of the muzzle, cheeks, throat, chest
+    edge = np.interp(x, (0.0, 0.16, 0.30, 0.50, 0.75, 1.0, 1.25), (-0.42, -0.33, -0.16, -0.17, -0.26, -0.46, -0.9))
+    edge = edge - 0.10 * ramp(0.9, 1.5, z) * ramp(0.1, 0.3, x)
+    bib = np.interp(y, (-2.6, -1.7, -1.1, -0.8), (0.62, 0.66, 1.0, 1.5))
+    colour = mix(colour, WHITE, ramp(0.06, -0.06, y - edge + wobble) * ramp(0.12, -0.12, x - bib + 2 * wobble))
+    shade = ramp(0.9, 0.4, z) * ramp(-0.3, 0.8, noise(points, 4.5, 3)) * (y < edge)
+    colour = mix(colour, linear(150, 136, 122), 0.45 * shade)
+    # dark: the tear line, behind the eye, along the lips, the roots of the whiskers
+    tear = near_segment(half[:, :2], (0.25, 0.09), (0.28, -0.15), 0.095) * ramp(0.5, 0.7, z)
+    colour = mix(colour, BROWN, 1.3 * tear * (0.8 + 4.0 * wobble))
+    colour = mix(colour, BROWN, 0.5 * near_segment(half, (0.62, 0.26, 0.3), (0.78, 0.32, 0.1), 0.06))
+    colour = mix(colour, BROWN, 0.5 * np.exp(-((above_seam(points) / 0.020) ** 2)))
+    for root in WHISKERS:
+        colour = mix(colour, BROWN, 0.6 * near_segment(half[:, 1:], root[1:], root[1:] - (0, 0.03), 0.016) * (x > 0.1))
+    # ears: dusky inside with cream at the inner edge, black at rim and tip
+    places = ear_places(points)
+    across, along, front = places.T
+    ear = mix(np.broadcast_to(ORANGE, points.shape), BLACK, ramp(0.50, 0.80, along + 2 * wobble))
+    inner = mix(np.broadcast_to(CREAM, points.shape), linear(128, 96, 78), 0.75 * ramp(-1.0, 0.8, across + 3 * wobble))
+    ear = mix(ear, inner, ramp(-0.005, 0.02, front) * ramp(1.0, 0.82, np.abs(across)) * ramp(1.0, 0.7, along))
+    ear = mix(ear, BLACK, 0.9 * ramp(0.80, 0.95, np.abs(across)) * ramp(0.1, 0.4, along))
+    return mix(colour, ear, ear_share(places))
 
 
 # ---------------------------------------------------------------- fur
 
-# Where, which way (both mirrored in x), how long, how far the hair stands off the skin.
-GROOM = np.array([
+# Anchor point, direction, length, lift.
+ANCHORS = np.array([
     (0.00, -0.12, 1.40, 0.10, 0.25, -1.0, 0.055, 0.10),  # bridge
     (0.00, 0.08, 0.95, 0.10, 0.40, -1.0, 0.08, 0.12),
     (0.00, 0.30, 0.66, 0.15, 1.00, -0.6, 0.11, 0.15),
-    (0.00, 0.70, 0.40, 0.12, 1.00, -0.6, 0.17, 0.2),  # forehead
+    (0.00, 0.70, 0.40, 0.12, 1.00, -0.6, 0.19, 0.3),  # forehead
     (0.25, 1.00, -0.10, 0.20, 0.90, -0.8, 0.20, 0.3),
-    (0.50, 0.62, 0.25, 0.45, 0.90, -0.5, 0.16, 0.2),
+    (0.50, 0.62, 0.25, 0.55, 0.90, -0.4, 0.22, 0.45),
     (0.40, 0.36, 0.52, 0.60, 0.90, -0.3, 0.09, 0.15),  # brow
     (0.24, 0.02, 0.80, 0.45, -0.20, -1.0, 0.06, 0.10),
     (0.42, -0.04, 0.60, 1.00, -0.15, -0.8, 0.09, 0.12),  # under the eye
-    (0.72, 0.20, 0.15, 1.00, 0.35, -0.6, 0.17, 0.2),
+    (0.72, 0.20, 0.15, 1.00, 0.35, -0.5, 0.20, 0.35),
     (0.62, -0.22, 0.30, 1.00, -0.25, -0.7, 0.22, 0.2),  # cheek
-    (0.92, -0.20, -0.20, 1.00, -0.20, -0.3, 0.40, 0.45),
-    (1.00, -0.55, -0.25, 1.00, -0.60, -0.2, 0.52, 0.45),  # ruff
-    (0.75, -0.85, -0.10, 0.75, -1.00, -0.1, 0.46, 0.35),
+    (0.92, -0.20, -0.20, 1.00, -0.25, -0.3, 0.42, 0.45),
+    (1.00, -0.55, -0.25, 1.00, -0.55, -0.2, 0.66, 0.55),  # ruff
+    (0.75, -0.85, -0.10, 0.85, -1.00, -0.1, 0.56, 0.45),
     (0.40, -0.80, 0.20, 0.60, -0.90, -0.2, 0.30, 0.25),
     (0.28, -0.25, 1.00, 0.45, -0.20, -1.0, 0.065, 0.10),  # muzzle
     (0.14, -0.48, 1.50, 0.80, -0.35, -0.8, 0.045, 0.12),
@@ -461,176 +235,136 @@ GROOM = np.array([
     (0.95, -1.60, 0.10, 0.45, -1.00, 0.1, 0.50, 0.4),
     (1.50, -2.40, -0.20, 0.60, -1.00, 0.0, 0.42, 0.3),
 ])
+WHISKERS = np.array([
+    (0.17, -0.42, 1.42), (0.22, -0.41, 1.32), (0.27, -0.40, 1.20), (0.31, -0.39, 1.08),
+    (0.18, -0.48, 1.41), (0.24, -0.475, 1.30), (0.29, -0.465, 1.17), (0.33, -0.45, 1.04),
+    (0.18, -0.54, 1.38), (0.25, -0.535, 1.26), (0.30, -0.525, 1.12),
+])
 
 
-def groom(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Direction (N, 3), length (N,) and lift (N,) of the hair at (N, 3) points."""
-    side = np.sign(points[:, :1])
-    halves = points * np.array((1.0, 1.0, 1.0))
-    halves[:, 0] = np.abs(halves[:, 0])
-    gap = ((halves[:, None] - GROOM[None, :, :3]) ** 2).sum(-1)
-    weight = 1.0 / (gap + 0.004) ** 2.5
-    weight /= weight.sum(1, keepdims=True)
-    aim = GROOM[:, 3:6] / np.linalg.norm(GROOM[:, 3:6], axis=1, keepdims=True)
-    direction, length, lift = weight @ aim, weight @ GROOM[:, 6], weight @ GROOM[:, 7]
-    # near the mid-line hair runs straight back instead of parting
-    direction[:, 0] *= ramp(0.0, 0.12, halves[:, 0])
+def groom(points: np.ndarray) -> Groom:
+    """Hair between the anchors blends what they say; the ears go their own way."""
+    half = halved(points)
+    weight = 1.0 / (((half[:, None] - ANCHORS[None, :, :3]) ** 2).sum(-1) + 0.004) ** 2.5
+    blend = weight / weight.sum(1, keepdims=True) @ np.column_stack([unit(ANCHORS[:, 3:6]), ANCHORS[:, 6:]])
+    direction, length, lift = blend[:, :3], blend[:, 3], blend[:, 4]
+    direction[:, 0] *= ramp(0.0, 0.12, half[:, 0])  # no parting along the middle
 
-    across, along, front = ear_coordinates(points).T
-    ear, inside = ear_share(points), (front > -0.005) & (np.abs(across) < 0.9)
-    spread = np.where(inside, 0.9 * np.where(across < 0, 0.9, 0.2), 0.25 * np.sign(across))[:, None]
-    ear_way = EAR_FRAME[1] + spread * EAR_FRAME[0] + 0.25 * EAR_FRAME[2] * inside[:, None]
-    direction = direction + ear[:, None] * (ear_way - direction)
-    length = length + ear * (np.where(inside, 0.34 - 0.24 * along, 0.10) - length)
-    lift = lift + ear * (np.where(inside, 0.35, 0.12) - lift)
-    direction[:, :1] *= side
-    return direction, length, lift
+    places = ear_places(points)
+    across, along, front = places.T
+    inside = ramp(-0.03, 0.0, front) * ramp(1.0, 0.85, np.abs(across))
+    aside = inside * (0.05 + 0.80 * ramp(0.9, -0.9, across)) + (1 - inside) * 0.25 * np.sign(across)
+    ear_direction = EAR_FRAME[1] + aside[:, None] * EAR_FRAME[0] + 0.25 * inside[:, None] * EAR_FRAME[2]
+    ear = ear_share(places)
+    direction = direction + ear[:, None] * (ear_direction - direction)
+    length = length + ear * (0.10 + inside * (0.06 + 0.30 * ramp(0.9, -0.9, across) * (1 - along)) - length)
+    lift = lift + ear * (0.12 + 0.23 * inside - lift)
+    direction[:, 0] *= np.sign(points[:, 0])
+    bare = (nose_share(points) > 0.5) | (lip_share(points, 0.010) > 0.5) | (past_lids(*eye_places(points)) < 0.15)
+    return Groom(direction, length, lift, bare)
 
 
-def grow(rng, surface: np.ndarray, camera: Camera, count: int, *, steps: int = 10) -> dict[str, np.ndarray]:
-    """Hairs rooted at random pixels of the traced surface, combed, clumped and bent."""
-    rows, columns = np.nonzero(np.isfinite(surface[..., 0]))
-    pick = rng.integers(len(rows), size=count)
-    roots = surface[rows[pick], columns[pick]].astype(np.float64)
-    position, normal, lit, sky = roots[:, :3], roots[:, 3:6], roots[:, 6], roots[:, 7]
-    direction, length, lift = groom(position)
-    # even cover: fewer of the long hairs
-    keep = rng.random(count) < np.clip(0.11 / length, 0.14, 1.0)
-    keep &= nose_mask(position) < 0.5
-    position, normal, lit, sky = position[keep], normal[keep], lit[keep], sky[keep]
-    direction, length, lift = direction[keep], length[keep], lift[keep]
-    n = len(position)
-
-    swirl = np.stack([noise(position + shift, 2.6, 2) for shift in np.eye(3) * 11.0], axis=-1)
-    direction = direction + 0.22 * swirl + rng.normal(size=(n, 3)) * 0.10
-    direction -= (direction * normal).sum(1, keepdims=True) * normal
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    length = length * rng.uniform(0.6, 1.15, n)
-    lift = lift * rng.uniform(0.4, 1.5, n)
-    s = np.linspace(0, 1, steps)[None, :, None]
-    start = direction + lift[:, None] * normal
-    start /= np.linalg.norm(start, axis=1, keepdims=True)
-    fall = np.array((0.0, -0.35, 0.0)) * ramp(0.12, 0.4, length)[:, None] - 0.35 * lift[:, None] * normal
-    strand = position[:, None] + length[:, None, None] * (s * start[:, None] + s**2 * fall[:, None])
-
-    for share, pull in ((0.012, 0.45), (0.06, 0.45)):
-        leaders = np.flatnonzero(rng.random(n) < share)
-        _, nearest = cKDTree(position[leaders]).query(position)
-        strand = strand + pull * s**1.4 * (strand[leaders[nearest]] - strand) * rng.uniform(0.3, 1.0, n)[:, None, None]
-    tone = rng.normal(size=n) * 0.10 + 0.14 * rng.normal(size=len(leaders))[nearest]
-    return {
-        "root": position, "normal": normal, "lit": lit, "sky": sky, "length": length, "strand": strand, "tone": tone,
-    }
+def paint_whiskers(canvas, rng, camera: Camera) -> None:
+    s = np.linspace(0, 1, 24)[:, None]
+    for side in (-1, 1):
+        for root in WHISKERS:
+            length = rng.uniform(0.75, 1.15)
+            start = on_skin((0.0, root[1], root[2]), (1, 0, 0)) * (side, 1, 1)
+            way = unit(np.array((side * 1.0, rng.uniform(0.06, 0.26) + 0.4 * (root[1] + 0.5), rng.uniform(0.0, 0.35))))
+            hair = start + length * (s * way + s**2 * np.array((0, -0.18, -0.35)))
+            seen = camera.project(hair)[None]
+            widths = 0.0085 * camera.focal / seen[..., 2] * (1 - s[:, 0]) ** 0.8 * np.minimum(1, 0.4 + 6 * s[:, 0])
+            ink = mix(np.broadcast_to(linear(30, 24, 22), (24, 3)), linear(120, 104, 92), 0.7 * s[:, 0])
+            paint_strokes(canvas, seen[..., :2].copy(), ink[None], widths, np.full(1, 0.85))
 
 
-def shade(hairs: dict[str, np.ndarray], light: Light) -> np.ndarray:
-    """(N, S, 3) linear colour along each hair."""
-    strand, normal = hairs["strand"], hairs["normal"]
-    tangent = np.gradient(strand, axis=1)
-    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-9
-    s = np.linspace(0, 1, strand.shape[1])[None, :, None]
-    tinted = coat(hairs["root"]) * np.exp(hairs["tone"])[:, None]
-    lit, sky = hairs["lit"][:, None], hairs["sky"][:, None]
-    bent = normal[:, None] * 0.85 + 0.25 * (light.sun - (tangent @ light.sun)[..., None] * tangent)
-    bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
-    fall = light.on(bent, np.broadcast_to(lit, bent.shape[:2]), np.broadcast_to(sky, bent.shape[:2]), wrap=0.35)
-    body = tinted[:, None] * fall * (0.55 + 0.55 * s)
-    half = light.sun + light.eye
-    half = half / np.linalg.norm(half)
-    gloss = np.clip(1 - (tangent @ half) ** 2, 0, 1) ** 12 * np.clip(normal @ light.sun + 0.2, 0, 1)[:, None] * lit
-    return body + 0.11 * (gloss * s[..., 0])[..., None] * (0.25 + tinted[:, None]) * np.array((1.0, 0.95, 0.85)) * 2.0
+# ---------------------------------------------------------------- skin, nose, eyes, lips
 
 
-@njit(fastmath=True)
-def paint_strokes(canvas, points, colours, widths, opacity):
-    """Draw tapered, anti-aliased strokes over `canvas` in the order given.
+def paint_skin(surface: Surface, light: Light) -> np.ndarray:
+    """(N, 3) what lies under the fur, and the wet leather of the nose."""
+    points, normal, lit, sky = surface.position, surface.normal, surface.lit, surface.sky
+    skin = coat(points) * 0.5 * light.on(normal, lit, sky)
+    skin = mix(skin, linear(30, 21, 20) * light.on(normal, lit, sky), lip_share(points, 0.010))
 
-    Args:
-        canvas: (H, W, 3) linear light, changed in place.
-        points: (N, S, 2) pixels. colours: (N, S, 3). widths: (N, S) pixels. opacity: (N,).
-    """
-    height, width = canvas.shape[:2]
-    for i in range(points.shape[0]):
-        for j in range(points.shape[1] - 1):
-            ax, ay, bx, by = points[i, j, 0], points[i, j, 1], points[i, j + 1, 0], points[i, j + 1, 1]
-            reach = 0.5 * max(widths[i, j], widths[i, j + 1]) + 1.0
-            dx, dy = bx - ax, by - ay
-            span = dx * dx + dy * dy + 1e-9
-            for y in range(max(0, int(min(ay, by) - reach)), min(height, int(max(ay, by) + reach) + 1)):
-                for x in range(max(0, int(min(ax, bx) - reach)), min(width, int(max(ax, bx) + reach) + 1)):
-                    px, py = x + 0.5 - ax, y + 0.5 - ay
-                    t = (px * dx + py * dy) / span
-                    if t < 0.0 or t >= 1.0:
-                        continue
-                    gap = abs(px * dy - py * dx) / math.sqrt(span)
-                    w = widths[i, j] + t * (widths[i, j + 1] - widths[i, j])
-                    cover = min(max(0.5 * w + 0.5 - gap, 0.0), min(w, 1.0)) * opacity[i]
-                    if cover > 0.0:
-                        for c in range(3):
-                            ink = colours[i, j, c] + t * (colours[i, j + 1, c] - colours[i, j, c])
-                            canvas[y, x, c] += cover * (ink - canvas[y, x, c])
+    pebbles = noise(points, 80.0) * 0.6 + noise(points, 46.0) * 0.5
+    bumpy = unit(normal + 0.26 * noise_vector(points, 62.0))
+    gloss = np.clip(bumpy @ light.half, 0, 1)
+    x, y = np.abs(points[:, 0]), points[:, 1] - NOSE[1]
+    nostril = np.maximum(
+        ramp(1.25, 0.75, np.hypot((x - 0.09) / 0.047, (y + 0.010 - 5.0 * (x - 0.09) ** 2) / 0.031)),
+        ramp(0.3, 0.7, near_segment(np.stack([x, y], -1), (0.110, -0.01), (0.160, -0.045), 0.020)),
+    )
+    nose = (linear(46, 38, 38) * (1 + 0.4 * pebbles)[:, None]) * light.on(bumpy, lit, sky**2)
+    nose += ((0.16 * gloss**8 + 0.50 * gloss**55) * (0.3 + 0.7 * lit) * sky**2)[:, None] * (0.95, 0.98, 1.0)
+    nose *= (1 - 0.93 * nostril)[:, None]
+    return mix(skin, nose, nose_share(points))
 
 
-def paint_fur(canvas, rng, surface, camera: Camera, light: Light, bare: np.ndarray, count: int) -> None:
-    """Grow hair on the traced surface and paint it from the farthest to the nearest; none over `bare` pixels."""
-    hairs = grow(rng, surface, camera, count)
-    seen = camera.project(hairs["strand"])
-    at = np.clip(seen[..., :2].astype(int), 0, camera.size - 1)
-    covered = bare[at[..., 1], at[..., 0]]
-    keep = covered[:, 1:].sum(1) < 2
-    order = np.flatnonzero(keep)[np.argsort(-seen[keep, 0, 2] - 0.25 * hairs["length"][keep])]
-    hairs = {name: value[order] for name, value in hairs.items()}
-    seen = seen[order]
-    s = np.linspace(0, 1, seen.shape[1])
-    thick = np.interp(hairs["length"], (0.04, 0.12, 0.5), (0.0042, 0.0058, 0.0085)) * rng.uniform(0.7, 1.25, len(order))
-    widths = thick[:, None] * camera.focal / seen[..., 2] * (1 - s**1.6) * (0.65 + 0.35 * np.minimum(1, 4 * s))
-    opacity = np.interp(hairs["length"], (0.04, 0.5), (0.85, 0.75))
-    paint_strokes(canvas, seen[..., :2].copy(), shade(hairs, light), widths, opacity)
+def paint_lips(canvas: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N, 3) the line of the mouth laid over the fur, so that it never breaks."""
+    canvas = canvas * (1 - 0.45 * lip_share(points, 0.022))[:, None]
+    return mix(canvas, linear(34, 22, 20) * 0.5, 0.85 * lip_share(points, 0.008))
 
 
-# ---------------------------------------------------------------- picture
+def eye_places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outwards and up from the centre of the eye, in units of its half opening; outwards is 9 far from an eye."""
+    local = (halved(points) - EYE) @ EYE_FRAME.T
+    far = np.linalg.norm(local, axis=-1) > 0.4
+    return np.where(far, 9.0, local[..., 0] / EYE_HALF[0]), local[..., 1] / EYE_HALF[1]
 
 
-def paint_background(size: int, rng) -> np.ndarray:
-    """A wood out of focus: dusk greens, lit from the upper left, with discs of light."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    glow = np.exp(-(((x - 0.12) / 0.55) ** 2 + ((y - 0.10) / 0.6) ** 2))
-    base = linear(24, 38, 34) + glow[..., None] * (linear(150, 158, 104) - linear(24, 38, 34)) * 0.75
-    base = base * (1 - 0.45 * ramp(0.5, 1.0, y))[..., None]
-    for _ in range(70):
-        cx, cy, radius = rng.random(), rng.random() ** 1.3 * 0.9, rng.uniform(0.02, 0.07)
-        disc = ramp(1.05, 0.9, np.hypot(x - cx, y - cy) / radius)
-        tint = linear(*((226, 196, 120), (150, 176, 110), (96, 140, 120))[rng.integers(3)])
-        local = np.exp(-(((cx - 0.2) / 0.5) ** 2 + ((cy - 0.15) / 0.5) ** 2))
-        base = base + (disc * rng.uniform(0.04, 0.16) * (0.25 + local))[..., None] * tint
-    for _ in range(26):
-        cx, wide = rng.random(), rng.uniform(0.02, 0.09)
-        trunk = np.exp(-(((x - cx + rng.normal() * 0.1 * (y - 0.5)) / wide) ** 2))
-        base = base * (1 - rng.uniform(0.05, 0.30) * trunk)[..., None]
-    return gaussian_filter(base, (size * 0.012, size * 0.012, 0))
+def lid_height(u: np.ndarray) -> np.ndarray:
+    """v of the edge of the upper lid."""
+    t = np.abs(u)
+    return 0.82 * np.sign(1 - t) * np.abs(1 - t**2.1) ** 0.85 * (1 - 0.10 * u)
 
 
-def enlarge(planes: np.ndarray, factor: int) -> np.ndarray:
-    """(H, W, C) -> (H * factor, W * factor, C), bilinear."""
-    size = (planes.shape[1] * factor, planes.shape[0] * factor)
-    resized = [Image.fromarray(plane).resize(size, Image.BILINEAR) for plane in np.moveaxis(planes, -1, 0)]
-    return np.stack([np.asarray(plane) for plane in resized], axis=-1)
+def past_lids(u, v) -> np.ndarray:
+    """Distance past the edge of the lids, in half openings; negative on the eyeball."""
+    t = np.abs(u)
+    lower = -0.66 * np.sign(1 - t) * np.abs(1 - t**2.2) ** 0.9 * (1 + 0.18 * u)
+    lower = lower - 0.18 * ramp(-0.7, -1.1, u) * ramp(-1.4, -1.0, u)
+    return np.maximum(v - lid_height(u), lower - v)
 
 
-def develop(canvas: np.ndarray, rng, size: int) -> Image.Image:
-    """Linear light -> sRGB picture: shoulder, soft vignette, a breath of grain."""
-    step = canvas.shape[0] // size
-    canvas = canvas.reshape(size, step, size, step, 3).mean((1, 3))
-    y, x = np.mgrid[-1:1:size * 1j, -1:1:size * 1j]
-    canvas = canvas * (1 - 0.28 * ramp(0.75, 1.45, np.hypot(x, y)))[..., None]
-    toned = np.clip(canvas * (1 + canvas / 4.0) / (1 + canvas), 0, 1) * 1.25
-    toned = np.clip(toned, 0, 1)
-    pixels = np.where(toned <= 0.0031308, toned * 12.92, 1.055 * toned ** (1 / 2.4) - 0.055)
-    pixels = pixels + rng.normal(size=(size, size, 1)) * 0.006
-    return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))
+def paint_eyes(canvas: np.ndarray, points: np.ndarray, camera: Camera) -> np.ndarray:
+    """(N, 3) amber irises that look into the lens, lids, highlights."""
+    u, v = eye_places(points)
+    side = np.sign(points[:, 0])
+    edge = past_lids(u, v)
+    # where the line from the ball's centre to the lens leaves the ball, a little less: both eyes keep some white
+    turn = [0.8 * EYE_BALL * EYE_FRAME[:2] @ (camera.forward * (way, 1, 1)) for way in (-1, 1)]
+    turn = np.where(side[:, None] > 0, turn[1], turn[0])
+    x, y = side * (u * EYE_HALF[0] - turn[:, 0]), v * EYE_HALF[1] - turn[:, 1]
+    radius, angle = np.hypot(x, y) / 0.158, np.arctan2(y, x)
+
+    ring = np.stack([np.cos(angle) * 9, np.sin(angle) * 9 + 50 * side, radius * 1.5], axis=-1)
+    fibre = noise(ring, 1.0, 3) * 0.5 + noise(ring * (3.0, 3.0, 0.6), 1.0) * 0.4
+    across_light = (0.6 * x - 0.8 * y) / 0.158  # the far side of a lens glows
+    iris = mix(np.broadcast_to(linear(150, 70, 14), points.shape), linear(226, 146, 44), ramp(-0.7, 0.9, across_light))
+    iris = iris * (0.95 + 0.45 * fibre)[:, None]
+    iris = mix(iris, linear(250, 196, 92), 0.45 * ramp(0.75, 0.4, radius) * (0.6 + 0.6 * fibre))
+    iris = mix(iris, linear(40, 20, 10), 0.9 * ramp(0.74, 1.0, radius))
+    ball = mix(iris, linear(52, 34, 26), ramp(0.98, 1.03, radius))
+    ball = mix(linear(8, 7, 9) * np.ones_like(ball), ball, ramp(0.90, 1.10, np.hypot(x / 0.064, y / 0.084)))
+    shadow = np.maximum(0.66 * ramp(-0.6, 0.0, v - lid_height(u)), 0.5 * ramp(-0.25, 0.0, edge))
+    ball = ball * (1 - shadow)[:, None]
+    sky = 0.035 * ramp(0.0, 0.11, y - 0.2 * x) * ramp(1.0, 0.8, radius)
+    window = ramp(1.25, 0.65, np.hypot((x + 0.046 + 0.2 * y) / 0.030, (y - 0.046) / 0.026))
+    spark = ramp(1.2, 0.2, np.hypot((x - 0.055) / 0.020, (y + 0.058) / 0.014))
+    ball = ball + sky[:, None] * (0.5, 0.75, 1.0) + (1.1 * window + 0.25 * spark)[:, None] * (1.0, 0.99, 0.95)
+
+    wet = ramp(0.07, 0.0, np.abs(edge - 0.03)) * ramp(0.2, -0.4, v)
+    rim = linear(26, 19, 18) * (1 + 5 * wet)[:, None]
+    liner = 0.14 + 0.10 * ramp(0.0, 0.3, v) + 0.10 * ramp(-0.5, -1.0, u)  # heavier above and at the inner corner
+    return mix(canvas, mix(rim, ball, ramp(0.02, -0.05, edge)), ramp(0.07, -0.07, edge - liner))
 
 
-def on_surface(start, way) -> np.ndarray:
+# ---------------------------------------------------------------- keypoints
+
+
+def on_skin(start, way) -> np.ndarray:
     """The first point of the skin from `start`, inside the head, along `way`."""
     point, way = np.array(start, float), np.array(way, float)
     while distance(*point) < 0:
@@ -638,78 +372,77 @@ def on_surface(start, way) -> np.ndarray:
     return point
 
 
-def visible_corner(camera: Camera, surface: np.ndarray, side: int) -> np.ndarray:
+def visible_corner(camera: Camera, surface: Surface, side: int) -> np.ndarray:
     """Where the lip seam goes out of sight: the corner of the mouth, or the turn of the muzzle that hides it."""
     for z in np.arange(MOUTH_BACK + 0.06, MOUTH_FRONT, 0.01):
-        point = on_surface((0, seam_height(0.4, z), z), (side, 0, 0))
+        point = on_skin((0, seam_height(0.4, z), z), (side, 0, 0))
         x, y, _ = camera.project(point).astype(int)
-        around = surface[y - 2 : y + 3, x - 2 : x + 3, :3]
+        around = surface.position[y - 2 : y + 3, x - 2 : x + 3]
         if np.nanmin(np.linalg.norm(around - point, axis=-1)) < 0.06:
             return point
+    raise ValueError("POSE hides the mouth")
 
 
-def keypoints(camera: Camera, surface: np.ndarray) -> np.ndarray:
-    """(9, 3) `animal9` points of the portrait, x, y in pixels of a picture of SIZE, and score 1."""
-    u, v, side = np.moveaxis(eye_coordinates(surface[..., :3]), -1, 0)
-    eyes = [surface[(eye_opening(u, v) < 0) & (side == way), :3].mean(0) for way in (-1, 1)]
+def keypoints(camera: Camera, surface: Surface) -> np.ndarray:
+    """(9, 3) `animal9` points: x and y in pixels of a picture of SIZE, score 1."""
+    u, v = eye_places(surface.position)
+    eye = past_lids(u, v) < 0
+    eyes = [surface.position[eye & (np.sign(surface.position[..., 0]) == way)].mean(0) for way in (-1, 1)]
     corners = [visible_corner(camera, surface, way) for way in (-1, 1)]
-    lip = on_surface((0, seam_height(0.0, MOUTH_FRONT), 1.0), (0, 0, 1))
-    jaw = [on_surface((0, -0.72, 1.12), (0, -math.sin(a), math.cos(a))) for a in np.radians(np.arange(0, 95, 5))]
-    chin = max(jaw, key=lambda p: camera.project(p)[1])
-    brow = on_surface((0, eyes[0][1] + 0.1, 0), (0, 0, 1))
-    nose = on_surface(NOSE, (0, 0, 1))
-    points = np.array([*eyes, nose, *corners, lip, lip, chin, brow])
-    seen = camera.project(points)[:, :2] * SIZE / camera.size
-    return np.column_stack([seen, np.ones(9)])
+    lip = on_skin((0, seam_height(0.0, MOUTH_FRONT), 1.0), (0, 0, 1))
+    jaw = [on_skin((0, -0.72, 1.12), (0, -math.sin(a), math.cos(a))) for a in np.radians(np.arange(0, 95, 5))]
+    chin = max(jaw, key=lambda point: camera.project(point)[1])
+    brow = on_skin((0, EYE[1] + 0.11, 0), (0, 0, 1))
+    points = np.array([*eyes, on_skin(NOSE, (0, 0, 1)), *corners, lip, lip, chin, brow])
+    return np.column_stack([camera.project(points)[:, :2] * SIZE / camera.size, np.ones(9)])
 
 
-def faces_json(points: np.ndarray, box: list[float]) -> str:
+def faces_json(camera: Camera, surface: Surface) -> str:
+    """FACES.json of the portrait; the box holds the head from the tips of the ears to the chin."""
+    points = keypoints(camera, surface)
+    head = np.argwhere(surface.position[..., 1] > -1.0) * SIZE / camera.size
+    (top, left), (_, right) = head.min(0), head.max(0)
     face = {
-        "id": 0, "species": "fox", "score": 1.0, "schema": "animal9", "frames": [0], "boxes": [box],
+        "id": 0,
+        "species": "fox",
+        "score": 1.0,
+        "schema": "animal9",
+        "frames": [0],
+        "boxes": [np.round([left, top, right, points[7, 1]], 1).tolist()],
         "keypoints": [np.round(points, 2).tolist()],
     }
     source = {"width": SIZE, "height": SIZE, "frame_rate": "0", "frames": 1}
-    return json.dumps({"version": 1, "source": source, "faces": [face]}, indent=1) + "\n"
+    return json.dumps({"version": 1, "source": source, "faces": [face]}) + "\n"
 
 
-def draw(canvas_size: int, hair_count: int) -> tuple[Image.Image, np.ndarray, list[float]]:
-    """The portrait, its keypoints and the box of the head."""
+def draw(canvas_size: int, hair_count: int) -> tuple[Image.Image, str]:
+    """The portrait and its FACES.json."""
     rng = np.random.default_rng(7)
-    traced_size = canvas_size // 2
-    camera, fine = Camera(traced_size), Camera(canvas_size)
+    camera, coarse = Camera(canvas_size, **POSE), Camera(canvas_size // 2, **POSE)
     light = Light(camera)
-    surface = trace(camera.position, camera.rays(), light.sun)
-    solid = np.isfinite(surface[..., 0])
-    planes = enlarge(np.where(solid[..., None], surface, 0).astype(np.float32), 2).astype(np.float64)
-    cover = enlarge(solid[..., None].astype(np.float32), 2)
-    planes = planes / np.maximum(cover, 1e-3)
-    canvas = np.ascontiguousarray(paint_background(canvas_size, rng))
-    hit = cover[..., 0] > 0.5
-    position, normal, lit, sky = planes[hit][:, :3], planes[hit][:, 3:6], planes[hit][:, 6], planes[hit][:, 7]
-    base = paint_surface(position, normal, lit, sky, light)
-    paint_eyes(base, position, normal, lit, light, fine)
-    canvas[hit] = base
-    u, v, _ = eye_coordinates(position).T
-    bare = np.zeros(hit.shape, bool)
-    bare[hit] = (eye_opening(u, v) < 0.12) | (nose_mask(position) > 0.5) | (lip_mask(position) > 0.5)
-    paint_fur(canvas, rng, surface, fine, light, bare, hair_count)
+    surface = trace(distance, coarse, light)
+    fine = surface.enlarged(2)
+    solid = np.isfinite(fine.lit)
+    flat = fine[solid]
 
-    head = surface[..., 1][solid] > -1.0
-    rows, columns = np.nonzero(solid)
-    scale = SIZE / traced_size
-    box = [columns[head].min(), rows[head].min(), columns[head].max() + 1, rows[head].max() + 1]
-    return develop(canvas, rng, min(SIZE, canvas_size)), keypoints(camera, surface), [round(float(v) * scale, 1) for v in box]
+    canvas = paint_background(canvas_size, rng)
+    canvas[solid] = paint_eyes(paint_skin(flat, light), flat.position, camera)
+    keep_off = np.zeros(solid.shape, bool)
+    keep_off[solid] = (past_lids(*eye_places(flat.position)) < 0.03) | (nose_share(flat.position) > 0.8)
+    paint_fur(canvas, rng, surface, camera, light, groom, coat, keep_off, count=hair_count)
+    canvas[solid] = paint_lips(canvas[solid], flat.position)
+    paint_whiskers(canvas, rng, camera)
+    return develop(canvas, rng, min(SIZE, canvas_size)), faces_json(coarse, surface)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=SAMPLES / "fox.jpg")
-    parser.add_argument("--draft", action="store_true", help="half the resolution, fewer hairs")
+    parser.add_argument("--draft", action="store_true", help="coarser, with fewer hairs")
     arguments = parser.parse_args()
-    picture, points, box = draw(*((1024, 120_000) if arguments.draft else (2048, 600_000)))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    picture, faces = draw(*((1024, 250_000) if arguments.draft else (2048, 900_000)))
     picture.save(arguments.output, quality=92)
-    arguments.output.with_suffix(".faces.json").write_text(faces_json(points, box))
+    arguments.output.with_suffix(".faces.json").write_text(faces)
 
 
 if __name__ == "__main__":
