@@ -8,16 +8,16 @@ from pathlib import Path
 from comfy.model_management import get_torch_device
 from comfy_api.latest import io
 
-from ..animal_lipsync.animate import animate, output_frames, voice_motion
+from ..animal_lipsync.animate import animate, output_frames
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
-from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
-from .inputs import crf_input, face_input, frame_rate_input, min_score_input, nod_input, source_input
+from .inputs import blinks_input, crf_input, face_input, frame_rate_input, min_score_input, nod_input, source_input
 from .keypoints import find_face
 from .media import open_source, result_file, show, with_progress
+from .motion import speak
 from .types import CATEGORY, AnimalFace, AnimalFaces, Motion, chosen, to_audio
 
 
@@ -43,6 +43,7 @@ class MakeAnimalTalk(io.ComfyNode):
                 face_input(),
                 frame_rate_input(),
                 nod_input(),
+                blinks_input(),
                 min_score_input(),
                 crf_input(),
             ],
@@ -54,11 +55,11 @@ class MakeAnimalTalk(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source, voice, face, frame_rate, nod, min_score, crf, keypoints=None) -> io.NodeOutput:
+    def execute(cls, source, voice, face, frame_rate, nod, blinks, min_score, crf, keypoints=None) -> io.NodeOutput:
         voice = to_audio(voice)
         with open_source(source, frame_rate) as (clip, _):
             track = find_face(clip, keypoints, face, min_score)
-            motion = add_nod(voice_motion(voice, clip.frame_rate), nod)
+            motion = speak(voice, clip.frame_rate, nod, blinks)
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
             return io.NodeOutput(video, chosen(track, clip), motion, ui=preview)
 

@@ -61,6 +61,17 @@ def nod_input():
     )
 
 
+def blinks_input():
+    return io.Float.Input(
+        "blinks",
+        default=0.0,
+        min=0.0,
+        max=40.0,
+        step=1.0,
+        tooltip="How often a minute both eyes blink. 10 to 20 looks natural; at 0 nothing but the mouth moves.",
+    )
+
+
 def crf_input():
     return io.Int.Input(
         "crf",

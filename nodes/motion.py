@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from comfy_api.latest import io
 
+from ..animal_lipsync.blinks import add_blinks
 from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.motion import nod as add_nod
-from .inputs import nod_input
+from ..animal_lipsync.types import Audio, MouthMotion
+from .inputs import blinks_input, nod_input
 from .types import CATEGORY, Motion, to_audio, to_rate
 
 KEYFRAMES = """{
@@ -20,6 +24,11 @@ KEYFRAMES = """{
     {"time": 1.2, "jaw_open": 0.0, "mouth_wide": 0.0}
   ]
 }"""
+
+
+def speak(voice: Audio, frame_rate: Fraction, nod: float, blinks: float) -> MouthMotion:
+    """The motion of a head that says `voice`."""
+    return add_blinks(add_nod(speech_to_motion(voice, frame_rate), nod), blinks)
 
 
 class SpeechToMouthMotion(io.ComfyNode):
@@ -42,13 +51,14 @@ class SpeechToMouthMotion(io.ComfyNode):
                     tooltip="Frames per second of the motion. It is resampled to a video's own rate when used.",
                 ),
                 nod_input(),
+                blinks_input(),
             ],
             outputs=[Motion.Output("motion")],
         )
 
     @classmethod
-    def execute(cls, voice, frame_rate, nod) -> io.NodeOutput:
-        return io.NodeOutput(add_nod(speech_to_motion(to_audio(voice), to_rate(frame_rate)), nod))
+    def execute(cls, voice, frame_rate, nod, blinks) -> io.NodeOutput:
+        return io.NodeOutput(speak(to_audio(voice), to_rate(frame_rate), nod, blinks))
 
 
 class MotionFromKeyframes(io.ComfyNode):
