@@ -1,0 +1,107 @@
+"""Faces, pictures and motions that the tests of the engine are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from animal_lipsync.schemas import LOWER_LIP, SCHEMAS
+from animal_lipsync.types import Faces, FaceTrack, MouthMotion
+
+# unit: half a mouth's width (front) or its length (side); origin: the upper lip
+FRONT = [[-1.0, -1.9], [1.0, -1.9], [0, -0.8], [-1, -0.25], [1, -0.25], [0, 0], [0, 0], [0, 0.95], [0, -2.1]]
+SIDE = [[-0.8, -0.7], [-0.75, -0.7], [0.05, -0.2], [-1, 0], [-0.9, 0.02], [0, 0], [0, 0], [-0.2, 0.3], [-0.5, -0.9]]
+HEAD = 2.6
+"""Half a side of the head's box in that unit; its middle is 1.4 above the upper lip."""
+
+
+def make_face(points=FRONT, *, at=(64.0, 64.0), size=16.0, turn=0.0, species="dog", gap=0.0, frames=1) -> FaceTrack:
+    """A face whose upper lip lies `at` a pixel, turned by degrees (right about), the lips `gap` apart."""
+    points = np.array(points, float)
+    points[LOWER_LIP:8, 1] += gap
+    angle = np.radians(turn)
+    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    points = (points @ turned) * size + at
+    middle = np.array([0, -1.4]) @ turned * size + at
+    box = np.concatenate([middle - HEAD * size, middle + HEAD * size])
+    return FaceTrack(
+        np.tile(box, (frames, 1)).astype(np.float32),
+        np.tile(points, (frames, 1, 1)).astype(np.float32),
+        np.ones((frames, 9), np.float32),
+        np.ones(frames, bool),
+        species,
+    )
+
+
+def mirrored(face: FaceTrack, width: float) -> FaceTrack:
+    """The face in the picture of that width flipped left to right."""
+    order = list(SCHEMAS[face.schema].mirror)
+    keypoints, boxes = face.keypoints[:, order].copy(), face.boxes[:, [2, 1, 0, 3]].copy()
+    keypoints[..., 0] = width - keypoints[..., 0]
+    boxes[:, [0, 2]] = width - boxes[:, [0, 2]]
+    return replace(face, keypoints=keypoints, boxes=boxes, score=face.score[:, order])
+
+
+def joined(*faces: FaceTrack) -> FaceTrack:
+    """One track of the frames of several."""
+    rows = {
+        name: np.concatenate([getattr(face, name) for face in faces])
+        for name in ("boxes", "keypoints", "score", "visible")
+    }
+    return replace(faces[0], **rows)
+
+
+def as_document(face: FaceTrack, width: int, height: int, *, frame_rate=0) -> Faces:
+    return Faces(width, height, Fraction(frame_rate), len(face), (face,))
+
+
+def pose(length=1, **channels) -> MouthMotion:
+    return MouthMotion.from_channels(Fraction(25), length, **channels)
+
+
+def soft_picture(width: int, height: int, *, seed=0) -> torch.Tensor:
+    """(1, 3, H, W) without an edge or grain, no two of its places alike."""
+    rng = np.random.default_rng(seed)
+    x, y = (np.arange(width) + 0.5) / 30, ((np.arange(height) + 0.5) / 30)[:, None]
+    waves = rng.uniform(0.3, 1, (3, 2)), rng.uniform(0, 6, 3)
+    picture = [0.5 + 0.2 * np.sin(x * k[0] + p) + 0.2 * np.cos(y * k[1] + x / 3) for k, p in zip(*waves, strict=True)]
+    return torch.from_numpy(np.stack(picture)[None].astype(np.float32))
+
+
+def rough_picture(width: int, height: int, *, frames=1, seed=0) -> torch.Tensor:
+    """(N, 3, H, W) of noise: a pixel that moved at all has changed."""
+    return torch.rand(frames, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@st.composite
+def any_faces(draw, largest=3000.0) -> FaceTrack:
+    """What a detector could give: plausible, scattered, collapsed, mirrored, tiny, huge, outside the frame."""
+    points = np.array(draw(st.sampled_from([FRONT, SIDE])))
+    scatter = draw(st.sampled_from([0.0, 0.1, 0.5, 3.0]))
+    unit = st.floats(-1, 1, allow_subnormal=False)
+    if scatter:
+        points += scatter * np.array(draw(st.lists(unit, min_size=18, max_size=18))).reshape(9, 2)
+    for index, other in draw(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=9)):
+        points[index] = points[other]
+    if draw(st.booleans()):
+        points[:, 0] *= -1
+    return make_face(
+        points,
+        at=(draw(unit) * largest, draw(unit) * largest),
+        size=draw(st.sampled_from([0.0, 0.3, 5.0, 40.0, 300.0, largest])),
+        turn=draw(st.floats(0, 360)),
+        species=draw(st.sampled_from(["dog", "cat", "rabbit", "parrot"])),
+        gap=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0, 4.0])),
+    )
+
+
+@st.composite
+def any_poses(draw) -> MouthMotion:
+    """Mouth channels, mostly at their ends."""
+    amount = st.sampled_from([0.0, 1.0]) | st.floats(0, 1)
+    names = ("jaw_open", "mouth_wide", "mouth_pucker", "mouth_close", "tongue_out")
+    return pose(**{name: draw(amount) for name in names})
