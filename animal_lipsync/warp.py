@@ -159,6 +159,12 @@ class JawField:
             return torch.minimum(torch.maximum(1.2 * self.jaw, 1.5 * self.opening), room)
         return torch.maximum(1.4 * self.jaw, 1.5 * self.opening)
 
+    @property
+    def reopened_neck(self) -> Tensor:
+        """The same below the chin of the picture, whose mouth stands open by `gap`."""
+        length = torch.maximum(1.4 * self.jaw, 2.4 * self.gap)
+        return torch.minimum(length, 2.8 * self.length - self.chin) if self.is_side else length
+
     def shut_jaw(self, a: Tensor, b: Tensor) -> Tensor:
         """b of the opened lower jaw -> b when it was shut. Above the lower lip it goes on smoothly.
 
@@ -175,7 +181,7 @@ class JawField:
         """b of the shut lower jaw -> b in the picture, where the mouth stands open by `gap`."""
         lip = self.lip_profile(a)
         deep = _ramp(b - self.seam(a), 0.85 * self.jaw)
-        gone = _ramp(b - self.chin, torch.maximum(1.4 * self.jaw, 2.4 * self.gap))
+        gone = _ramp(b - self.chin, self.reopened_neck)
         return b + self.gap * (lip + (self.jaw_profile(a) - lip) * deep) * (1 - gone)
 
     def lift(self, a: Tensor, b: Tensor) -> Tensor:
@@ -262,20 +268,19 @@ class JawField:
 
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 2) lowest and highest x, y of the frame that any of these maps moves."""
-        down = self.chin + torch.maximum(self.opening + self.neck, 2.4 * self.gap)
         if self.is_side:
             radius = (self.front + 0.03) * self.length
             centre = self.to_frame(torch.zeros_like(self.length), torch.zeros_like(self.length))
             low = torch.cat([c - radius for c in centre], 2)
             high = torch.cat([c + radius for c in centre], 2)
         else:
-            grown = torch.where(self.stretch == 0, 1.87, 2.02)
-            up = (
-                0.9 * self.nose
-                + 0.1 * self.opening
-                - torch.minimum(torch.minimum(self.left_drop, self.right_drop), 0 * down)
-            )
-            up = torch.where(self.stretch == 0, up, torch.maximum(up, 0.8 * self.half_width + 0.7 * self.jaw))
+            is_stretched = self.stretch != 0
+            grown = torch.where(is_stretched, 2.02, 1.87)
+            up = 0.9 * self.nose - torch.minimum(self.left_drop, self.right_drop).clamp(max=0)
+            up = torch.where(is_stretched, torch.maximum(up, 0.8 * self.half_width + 0.7 * self.jaw), up)
+            down = self.chin + torch.maximum(self.neck, self.reopened_neck)
+            down = torch.where(is_stretched, torch.maximum(down, 0.8 * self.half_width + 1.3 * self.jaw), down)
+            up, down = up + 0.1 * self.opening.clamp(min=0), down + self.opening.clamp(min=0)
             corners = [self.to_frame(a * grown, b) for a in (-self.left, self.right) for b in (-up, down)]
             low = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amin(0)
             high = torch.stack([torch.cat(torch.broadcast_tensors(*c), 2) for c in corners]).amax(0)
