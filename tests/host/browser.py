@@ -21,6 +21,7 @@ class ComfyPage:
 
     def __init__(self, browser: Browser, url: str, renderer: str):
         self.page: Page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        self.renderer = renderer
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
@@ -40,9 +41,6 @@ class ComfyPage:
     def open(self, workflow: dict):
         self.page.evaluate("workflow => app.loadGraphData(JSON.parse(workflow))", json.dumps(workflow))
         self.page.wait_for_timeout(1500)
-        self.page.evaluate("app.canvas.ds.fitToBounds?.(app.graph.nodes[0].boundingRect)")
-        self.page.keyboard.press(".")
-        self.page.wait_for_timeout(500)
 
     def prompt(self) -> dict:
         """The API form of the open workflow, converted by the frontend."""
@@ -52,8 +50,27 @@ class ComfyPage:
         """The open workflow as the frontend would save it."""
         return self.page.evaluate("async () => (await app.graphToPrompt()).workflow")
 
-    def press_run(self):
-        self.page.evaluate("async () => await app.queuePrompt(0, 1)")
+    def press_run(self) -> str:
+        """Queue the open workflow; the id of the prompt."""
+        with self.page.expect_response("**/prompt") as answer:
+            self.page.evaluate("async () => await app.queuePrompt(0, 1)")
+        assert answer.value.ok, answer.value.text()
+        return answer.value.json()["prompt_id"]
+
+    def fit(self):
+        """Bring the whole graph into view."""
+        self.page.evaluate(
+            """() => {
+                const nodes = app.graph.nodes
+                const left = Math.min(...nodes.map(n => n.pos[0])), top = Math.min(...nodes.map(n => n.pos[1])) - 40
+                const right = Math.max(...nodes.map(n => n.pos[0] + n.size[0]))
+                const bottom = Math.max(...nodes.map(n => n.pos[1] + n.size[1]))
+                const {ds, canvas} = app.canvas
+                ds.scale = Math.min((innerWidth - 120) / (right - left), (innerHeight - 140) / (bottom - top), 1)
+                ds.offset = [90 / ds.scale - left, 100 / ds.scale - top]
+                app.canvas.setDirty(true, true)
+            }"""
+        )
 
     def red_nodes(self) -> list[str]:
         """Titles of nodes the page marks as unknown or faulty."""
@@ -64,5 +81,7 @@ class ComfyPage:
         )
 
     def screenshot(self, path: Path):
+        self.fit()
+        self.page.wait_for_timeout(1500)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(path))

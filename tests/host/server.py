@@ -37,6 +37,7 @@ class ComfyUI:
         self._log = base / "server.log"
         self._command = [sys.executable, "main.py", "--cpu", "--port", str(self.port), "--base-directory", str(base)]
         self._command += ["--disable-auto-launch", "--disable-api-nodes"]
+        self._command += ["--database-url", f"sqlite:///{base}/user/comfyui.db"]
         self._comfyui = comfyui
 
     def __enter__(self) -> ComfyUI:
@@ -86,8 +87,17 @@ class ComfyUI:
         except urllib.error.HTTPError as error:
             return json.load(error)
 
-    def queue(self, prompt: dict) -> str:
-        answer = self.post("/prompt", {"prompt": prompt})
+    def node(self, kind: str, **inputs) -> dict:
+        """A node of an API prompt; widgets that are not given rest at their defaults."""
+        values = {}
+        for name, (_, *options) in self.get(f"/object_info/{kind}")[kind]["input"]["required"].items():
+            options = options[0] if options else {}
+            if "default" in options or "options" in options:
+                values[name] = options.get("default", (options.get("options") or [None])[0])
+        return {"class_type": kind, "inputs": values | inputs}
+
+    def queue(self, prompt: dict, client_id: str = "tests") -> str:
+        answer = self.post("/prompt", {"prompt": prompt, "client_id": client_id})
         assert "prompt_id" in answer, json.dumps(answer, indent=1)
         return answer["prompt_id"]
 
@@ -107,8 +117,23 @@ class ComfyUI:
         assert entry["status"]["status_str"] == "success", error_of(entry) or entry["status"]
         return entry["outputs"]
 
-    def interrupt(self):
-        self.post("/interrupt", {})
+    def fail(self, prompt: dict, timeout: float = 300) -> str:
+        """What the artist reads when a node of the prompt raises."""
+        message = error_of(self.wait(self.queue(prompt), timeout))
+        assert message, "the prompt did not fail"
+        return message
+
+    @property
+    def unfinished(self) -> list[Path]:
+        """Files of the pack in the temp folder that are no result of any prompt."""
+        results = {
+            result["filename"]
+            for entry in self.get("/history").values()
+            for output in entry["outputs"].values()
+            for result in output.get("images", ())
+        }
+        found = (self.base / "temp").glob("*animal-lipsync*")
+        return [path for path in found if path.name not in results]
 
     def path(self, result: dict) -> Path:
         """Where the file of one UI result lies."""
