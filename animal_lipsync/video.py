@@ -236,7 +236,7 @@ class VideoWriter:
         Args:
             frame: (H, W, 3) uint8 RGB.
             changed: (x1, y1, x2, y2), whole pixels: the frame equals the previous one outside this box, so only the
-                box is converted. The file is the same, bit for bit, as without it.
+                box is converted. The pictures encoded are the same, bit for bit, as without it.
 
         Raises:
             OSError: the disk is full or the folder is gone.
@@ -382,12 +382,16 @@ class _Clip:
         matrix = picture.colorspace
         if matrix not in list(Colorspace):  # not said: what players assume
             matrix = Colorspace.ITU709 if picture.width >= 1280 or picture.height > 576 else Colorspace.ITU601
+        is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
         has_alpha = any(component.is_alpha for component in picture.format.components)
         pixels = reformatter.reformat(
             picture,
             width=round(picture.width * self.aspect),
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=matrix,
+            dst_colorspace=Colorspace.ITU601,  # nothing to RGB, but PyAV 16 ignores the source's where both are equal
+            src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
         ).to_ndarray()
         if has_alpha:
             alpha = pixels[..., 3:].astype(np.uint16)
