@@ -71,7 +71,8 @@ def to_frames(pixels: np.ndarray) -> torch.Tensor:
     """(T, H, W, 3) uint8 -> (T, 3, H, W) float32 in [0, 1]; 0 is black, 255 is 1."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous().to(torch.float32).div_(255)
+    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def to_pixels(frames: torch.Tensor) -> np.ndarray:
@@ -81,11 +82,11 @@ def to_pixels(frames: torch.Tensor) -> np.ndarray:
     """
     import torch
 
-    scaled = frames.detach().mul(255).add_(0.5).clamp_(0, 255.5)
-    pixels = torch.empty(frames.shape[0], *frames.shape[2:], 3, dtype=torch.uint8, device=frames.device)
-    for channel in range(3):  # six times as fast as converting, then permuting
-        pixels[..., channel] = scaled[:, channel]
-    return pixels.cpu().numpy()
+    planes = frames.detach().mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    pixels = np.empty((len(planes), *planes.shape[2:], 3), np.uint8)
+    for channel in range(3):  # a third faster than permuting
+        pixels[..., channel] = planes[:, channel]
+    return pixels
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
