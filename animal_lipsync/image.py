@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 PIXEL_BUDGET = 100_000_000
 """Pixels; a larger picture is refused before it is decoded."""
 
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
 
 def is_picture(path: str | os.PathLike) -> bool:
-    """Whether the file is a still picture, as opposed to a clip (an animated GIF is a clip)."""
+    """Whether the file is a still picture, as opposed to a clip (an animated GIF is a clip).
+
+    One that is too large or damaged counts as a picture if its suffix says so, and `read_picture` tells what is wrong.
+    """
     try:
         with Image.open(path) as image:
             return image.format == "MPO" or getattr(image, "n_frames", 1) == 1
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
+        return Path(path).suffix.lower() in SUFFIXES
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:

@@ -137,7 +137,7 @@ def test_bad_files_are_refused_by_name(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}.*{reason}|{reason}.*{name}"):
             read_picture(tmp_path / name)
-        assert not is_picture(tmp_path / name) or reason == "damaged"
+        assert is_picture(tmp_path / name)
     for missing in ("nothing.png", "."):
         with pytest.raises(ValueError, match="no picture at"):
             read_picture(tmp_path / missing)
@@ -149,7 +149,9 @@ def test_a_still_is_a_picture_and_an_animation_is_not(tmp_path):
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     assert is_picture(tmp_path / "still.gif")
     assert not is_picture(tmp_path / "moving.gif")
-    assert not is_picture(tmp_path / "missing.png")
+    (tmp_path / "clip.mp4").write_bytes(b"hello")
+    assert not is_picture(tmp_path / "clip.mp4") and not is_picture(tmp_path / "missing.mp4")
+    assert is_picture(tmp_path / "missing.png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
