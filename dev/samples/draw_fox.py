@@ -59,7 +59,7 @@ BONES = np.array([
 NOSE, NOSE_RADII = np.array((0.0, -0.285, 1.50)), np.array((0.195, 0.135, 0.13))
 MOUTH_FRONT, MOUTH_BACK = 1.40, 0.52  # z of the lip seam under the nose and at the corners
 # An eye and an ear each have a centre and a frame of rows: outwards, up, forwards.
-EYE, EYE_HALF, EYE_BALL = np.array((0.415, 0.155, 0.50)), np.array((0.212, 0.148)), 0.20
+EYE, EYE_HALF, EYE_BALL = np.array((0.415, 0.155, 0.50)), np.array((0.228, 0.162)), 0.215
 EYE_FRAME = np.array(((0.931, 0.20, -0.305), (-0.19, 0.980, 0.062), (0.311, 0.0, 0.950)))
 EAR, EAR_LENGTH, EAR_HALF = np.array((0.60, 0.72, -0.30)), 1.20, 0.43
 EAR_FRAME = np.array(((0.92, -0.27, -0.28), (0.26, 0.96, -0.06), (0.29, -0.02, 0.955)))
@@ -108,7 +108,7 @@ def distance(x, y, z):
         d = smooth_min(d, math.sqrt(vx * vx + vy * vy + vz * vz) - b[3] - h * (b[7] - b[3]), b[8])
     # eye: a socket pressed in, the ball set into it
     ex, ey, ez = x - EYE[0], y - EYE[1], z - EYE[2]
-    d = -smooth_min(-d, math.sqrt((ex - 0.02) ** 2 + (ey + 0.02) ** 2 + (ez - 0.20) ** 2) - 0.20, 0.16)
+    d = -smooth_min(-d, math.sqrt((ex - 0.02) ** 2 + (ey + 0.02) ** 2 + (ez - 0.23) ** 2) - 0.20, 0.20)
     d = smooth_min(d, math.sqrt(ex * ex + ey * ey + ez * ez) - EYE_BALL, 0.05)
     # mouth and philtrum: creases
     depth = smooth_step(MOUTH_BACK - 0.05, MOUTH_BACK + 0.12, z)
@@ -187,7 +187,7 @@ def coat(points: np.ndarray) -> np.ndarray:
     colour = mix(colour, linear(150, 136, 122), 0.45 * shade)
     # dark: the tear line, behind the eye, along the lips, the roots of the whiskers
     tear = near_segment(half[:, :2], (0.25, 0.09), (0.28, -0.15), 0.095) * ramp(0.5, 0.7, z)
-    colour = mix(colour, BROWN, 1.3 * tear * (0.8 + 4.0 * wobble))
+    colour = mix(colour, BROWN, 1.1 * tear * (0.8 + 4.0 * wobble))
     colour = mix(colour, BROWN, 0.5 * near_segment(half, (0.62, 0.26, 0.3), (0.78, 0.32, 0.1), 0.06))
     colour = mix(colour, BROWN, 0.5 * np.exp(-((above_seam(points) / 0.020) ** 2)))
     for root in WHISKERS:
@@ -337,20 +337,20 @@ def paint_eyes(canvas: np.ndarray, points: np.ndarray, camera: Camera) -> np.nda
     turn = [0.8 * EYE_BALL * EYE_FRAME[:2] @ (camera.forward * (way, 1, 1)) for way in (-1, 1)]
     turn = np.where(side[:, None] > 0, turn[1], turn[0])
     x, y = side * (u * EYE_HALF[0] - turn[:, 0]), v * EYE_HALF[1] - turn[:, 1]
-    radius, angle = np.hypot(x, y) / 0.158, np.arctan2(y, x)
+    radius, angle = np.hypot(x, y) / 0.168, np.arctan2(y, x)
 
     ring = np.stack([np.cos(angle) * 9, np.sin(angle) * 9 + 50 * side, radius * 1.5], axis=-1)
     fibre = noise(ring, 1.0, 3) * 0.5 + noise(ring * (3.0, 3.0, 0.6), 1.0) * 0.4
-    across_light = (0.6 * x - 0.8 * y) / 0.158  # the far side of a lens glows
+    across_light = (0.6 * x - 0.8 * y) / 0.168  # the far side of a lens glows
     iris = mix(np.broadcast_to(linear(150, 70, 14), points.shape), linear(226, 146, 44), ramp(-0.7, 0.9, across_light))
     iris = iris * (0.95 + 0.45 * fibre)[:, None]
     iris = mix(iris, linear(250, 196, 92), 0.45 * ramp(0.75, 0.4, radius) * (0.6 + 0.6 * fibre))
     iris = mix(iris, linear(40, 20, 10), 0.9 * ramp(0.74, 1.0, radius))
     ball = mix(iris, linear(52, 34, 26), ramp(0.98, 1.03, radius))
-    ball = mix(linear(8, 7, 9) * np.ones_like(ball), ball, ramp(0.90, 1.10, np.hypot(x / 0.064, y / 0.084)))
+    ball = mix(linear(8, 7, 9) * np.ones_like(ball), ball, ramp(0.90, 1.10, np.hypot(x / 0.072, y / 0.090)))
     shadow = np.maximum(0.66 * ramp(-0.6, 0.0, v - lid_height(u)), 0.5 * ramp(-0.25, 0.0, edge))
     ball = ball * (1 - shadow)[:, None]
-    sky = 0.035 * ramp(0.0, 0.11, y - 0.2 * x) * ramp(1.0, 0.8, radius)
+    sky = 0.012 * ramp(0.0, 0.11, y - 0.2 * x) * ramp(1.0, 0.8, radius)
     window = ramp(1.25, 0.65, np.hypot((x + 0.046 + 0.2 * y) / 0.030, (y - 0.046) / 0.026))
     spark = ramp(1.2, 0.2, np.hypot((x - 0.055) / 0.020, (y + 0.058) / 0.014))
     ball = ball + sky[:, None] * (0.5, 0.75, 1.0) + (1.1 * window + 0.25 * spark)[:, None] * (1.0, 0.99, 0.95)

@@ -281,11 +281,16 @@ def paint_fur(canvas, rng, surface: Surface, camera: Camera, light: Light, groom
     """
     seen = np.argwhere(np.isfinite(surface.lit))
     root = surface[tuple(seen[rng.integers(len(seen), size=count)].T)]
+    # off the grid of pixels, within the skin
+    pixel = camera.away / camera.focal * camera.size / len(surface.lit)
+    shift = pixel * rng.uniform(-0.5, 0.5, (count, 2)) @ np.stack([camera.right, camera.up])
+    slope = (root.normal * shift).sum(1) / np.maximum(root.normal @ camera.forward, 0.15)
+    root.position[:] += shift - slope[:, None] * camera.forward
+
     style = groom(root.position)
     # long hair covers more, so fewer are enough
     chosen = ~style.bare & (rng.random(count) < np.clip(0.11 / style.length, 0.16, 1.0))
     root, direction = root[chosen], style.direction[chosen]
-    root.position[:] += rng.uniform(-0.5, 0.5, root.position.shape) * camera.away / camera.focal * 2  # off the grid
     length, lift = style.length[chosen][:, None], style.lift[chosen][:, None]
     n = len(length)
 
