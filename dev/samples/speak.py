@@ -14,7 +14,7 @@ import numpy as np
 
 SAMPLES = Path(__file__).parents[2] / "animal_lipsync" / "samples"
 VOICE, WORDS_PER_MINUTE, PITCH = "en-us", 160, 68
-LEAD_S, TAIL_S, PAUSE_MS, PEAK = 0.25, 0.4, 150, 0.7
+LEAD_S, TAIL_S, PAUSE_MS, PEAK = 0.25, 0.4, 550, 0.7
 
 
 def speak(text: str) -> tuple[np.ndarray, int]:
