@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 from comfy.model_management import get_torch_device
 from comfy_api.latest import io
 
@@ -19,6 +20,8 @@ from .keypoints import find_face
 from .media import open_source, result_file, show, with_progress
 from .motion import speak
 from .types import CATEGORY, AnimalFace, AnimalFaces, Motion, chosen, to_audio
+
+SILENCE = Audio(np.zeros((1, 1), np.float32), 48_000)
 
 
 class MakeAnimalTalk(io.ComfyNode):
@@ -79,7 +82,11 @@ class AnimateMouthWarp(io.ComfyNode):
                 source_input(),
                 AnimalFace.Input("face", tooltip="The animal that speaks."),
                 Motion.Input("motion", tooltip="How its mouth moves, frame by frame."),
-                io.Audio.Input("voice", tooltip="The sound of the video."),
+                io.Audio.Input(
+                    "voice",
+                    optional=True,
+                    tooltip="The sound of the result. When not connected, a video keeps its own; a picture is silent.",
+                ),
                 io.Image.Input(
                     "reference",
                     optional=True,
@@ -99,15 +106,17 @@ class AnimateMouthWarp(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, source, face, motion, voice, frame_rate, crf, reference=None, reference_face=None
+        cls, source, face, motion, frame_rate, crf, voice=None, reference=None, reference_face=None
     ) -> io.NodeOutput:
         engine = WarpEngine()
         if reference is not None:
             with open_source(reference[:1]) as (clip, _):
                 track = find_face(clip, reference_face)
                 engine = WarpEngine(OpenMouth(to_frames(next(clip.read(1))[None]), track))
-        with open_source(source, frame_rate) as (clip, _):
-            video, preview = _make_video(clip, clip.face(face), motion, to_audio(voice), engine, crf)
+        with open_source(source, frame_rate) as (clip, sound):
+            if voice is not None:
+                sound = to_audio(voice)
+            video, preview = _make_video(clip, clip.face(face), motion, sound or SILENCE, engine, crf)
             return io.NodeOutput(video, ui=preview)
 
 

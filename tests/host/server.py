@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -90,7 +91,8 @@ class ComfyUI:
     def node(self, kind: str, **inputs) -> dict:
         """A node of an API prompt; widgets that are not given rest at their defaults."""
         values = {}
-        for name, (_, *options) in self.get(f"/object_info/{kind}")[kind]["input"]["required"].items():
+        schema = self.get(f"/object_info/{urllib.parse.quote(kind)}")[kind]
+        for name, (_, *options) in schema["input"]["required"].items():
             options = options[0] if options else {}
             if "default" in options or "options" in options:
                 values[name] = options.get("default", (options.get("options") or [None])[0])
@@ -134,6 +136,9 @@ class ComfyUI:
         }
         found = (self.base / "temp").glob("*animal-lipsync*")
         return [path for path in found if path.name not in results]
+
+    def interrupt(self):
+        urllib.request.urlopen(urllib.request.Request(self.url + "/interrupt", method="POST"), timeout=60).close()
 
     def path(self, result: dict) -> Path:
         """Where the file of one UI result lies."""
