@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .appearance import measure_appearance
-from .inside import OpenMouth, fill_mouth, muzzle
+from .inside import OpenMouth, fill_mouth, muzzle, muzzle_box
 from .life import LifeField, life_field
 from .lipline import find_lip_line
 from .mouth import paint_tongue_out
@@ -24,8 +24,8 @@ from .warp import JawField, jaw_field
 
 NODES = 24
 """Nodes across half a mouth at which the bend is solved, roughly; between them it is interpolated."""
-STILL = 1e-3
-"""Pixels; a displacement below it leaves the pixel as it is, bit for bit."""
+STILL = 2e-3
+"""Pixels; a displacement below it leaves the pixel as it is, bit for bit. Rounding stays below it up to 8K."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,21 @@ class WarpEngine:
     def region(self, face: FaceTrack, motion: MouthMotion, width: int, height: int) -> tuple[int, int, int, int]:
         """x1, y1, x2, y2 of the part of a `width` x `height` frame that these frames may change; may be empty."""
         rig = build_rig(face)
-        bounds = [field.extent() for _, field in _jaw_fields(rig, motion)]
-        life = life_field(face, rig, motion, (0, 0, width, height))
-        if life is not None:
-            bounds.append(life.extent())
-        low = np.floor(np.min([low.min(0) for low, _ in bounds], 0)) - 2
-        high = np.ceil(np.max([high.max(0) for _, high in bounds], 0)) + 2
-        x1, y1 = (int(np.clip(value, 0, limit)) for value, limit in zip(low, (width, height), strict=True))
-        x2, y2 = (int(np.clip(value, 0, limit)) for value, limit in zip(high, (width, height), strict=True))
+        lows, highs = [], []
+        for rows, is_side in _views(rig, np.broadcast_to(face.visible, len(motion))):
+            some = slice(None) if len(face) == 1 else rows
+            jaw = jaw_field(rig[some], motion[rows], is_side=is_side)
+            life = life_field(face[some], rig[some], motion[rows], (0, 0, width, height))
+            for low, high in (field.extent() for field in (jaw, life) if field):
+                lows.append(np.floor(low.min(0)) - 2)
+                highs.append(np.ceil(high.max(0)) + 2)
+            measured = muzzle_box(jaw, width, height)
+            lows.append(measured[:2])
+            highs.append(measured[2:])
+        if not lows:
+            return 0, 0, 0, 0
+        x1, y1 = np.clip(np.min(lows, 0), 0, (width, height)).astype(int).tolist()
+        x2, y2 = np.clip(np.max(highs, 0), 0, (width, height)).astype(int).tolist()
         return x1, y1, max(x2, x1), max(y2, y1)
 
     @torch.no_grad()
@@ -79,12 +86,8 @@ class WarpEngine:
         if min(height, width) < 2 or not seen.any():
             return out.clone()
         parts = []
-        for rows, _ in _jaw_fields(rig, motion):
-            rows = rows[seen[rows]]
-            if not len(rows):
-                continue
+        for rows, is_side in _views(rig, seen):
             some = slice(None) if len(frames) == 1 else rows
-            is_side = bool(rig.profile[some][0] > 0.5)
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side, device=frames.device)
             if len(frames) == 1 and not rig.gap[0]:
                 rest = jaw_field(rig, MouthMotion.from_channels(1, 1), is_side=is_side, device=frames.device)
@@ -140,6 +143,8 @@ class WarpEngine:
 
         # 4. Bend the picture and paint what was hidden
         out = _sample(frames, move)
+        if len(out) < len(jaw.tongue):  # nothing but the tongue differs from frame to frame
+            out = out.repeat(len(jaw.tongue), 1, 1, 1)
         for area, darkness in lashes:
             out[..., area[0], area[1]] *= 1 - 0.55 * darkness[:, None]
         if box is not None:
@@ -155,13 +160,12 @@ class WarpEngine:
         return out
 
 
-def _jaw_fields(rig: MouthRig, motion: MouthMotion):
-    """Row numbers and the jaw field of the frames seen from the front, then of those seen from the side."""
-    is_side = np.broadcast_to(rig.profile > 0.5, len(motion))
-    for side in (False, True):
-        rows = np.flatnonzero(is_side == side)
+def _views(rig: MouthRig, seen: np.ndarray):
+    """Row numbers of the visible frames seen from the front and of those seen from the side, and which it is."""
+    for is_side in (False, True):
+        rows = np.flatnonzero(seen & ((rig.profile > 0.5) == is_side))
         if len(rows):
-            yield rows, jaw_field(rig if len(rig.jaw) == 1 else rig[rows], motion[rows], is_side=side)
+            yield rows, is_side
 
 
 def _bend(x: Tensor, y: Tensor, jaw: JawField, life: LifeField | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,8 +177,7 @@ def _bend(x: Tensor, y: Tensor, jaw: JawField, life: LifeField | None) -> tuple[
     lower, upper = (torch.stack([half[0] - x, half[1] - y], 1) for half in halves)
     a, b = jaw.to_mouth(*posed)
     lip_up, lip_low = jaw.lips(a)
-    bend = torch.where((b > (lip_up + lip_low) / 2)[:, None], lower, upper)
-    return lower, upper, torch.where(bend.abs() < STILL, 0.0, bend)
+    return lower, upper, torch.where((b > (lip_up + lip_low) / 2)[:, None], lower, upper)
 
 
 def _close_eye(move: Tensor, box: tuple[int, int, int, int], eye: int, life: LifeField):
@@ -217,7 +220,7 @@ def _sample(frames: Tensor, move: Tensor) -> Tensor:
     Uses up `move`.
     """
     height, width = frames.shape[2:]
-    rests = (move == 0).all(1, keepdim=True)
+    rests = (move.abs() < STILL).all(1, keepdim=True)
     move[:, 0].mul_(2 / width).add_(torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=frames.device))
     rows = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=frames.device)
     move[:, 1].mul_(2 / height).add_(rows[:, None])

@@ -76,12 +76,17 @@ def fill_mouth(
 
 
 def muzzle(frames: Tensor, jaw: JawField) -> Tensor:
-    """The square round the mouths whose light, sharpness and grain count; small, because measuring takes time."""
-    height, width = frames.shape[2:]
+    """The part of the frames whose light, sharpness and grain count."""
+    x1, y1, x2, y2 = muzzle_box(jaw, *frames.shape[:1:-1])
+    return frames[..., y1:y2, x1:x2]
+
+
+def muzzle_box(jaw: JawField, width: int, height: int) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of the square round the mouths, within the frame; small, because measuring takes time."""
     reach = float((2.0 * jaw.half_width.max()).clamp(12, 48))
     x, y = float(jaw.origin_x.mean()), float(jaw.origin_y.mean())
     x1, y1 = (int(min(max(c - reach, 0), max(n - 2 * reach, 0))) for c, n in ((x, width), (y, height)))
-    return frames[..., y1 : y1 + int(2 * reach), x1 : x1 + int(2 * reach)]
+    return x1, y1, min(x1 + int(2 * reach), width), min(y1 + int(2 * reach), height)
 
 
 def _inside(frames, jaw: JawField, look: Appearance, species: str, reference: OpenMouth | None, *, pixels: int):

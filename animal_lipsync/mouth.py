@@ -130,6 +130,7 @@ def paint_mouth(
     Returns:
         (N, 3, w / 2, w) sRGB, not clipped.
     """
+    gap = gap.expand(max(len(gap), len(slant)), -1, -1)
     width = gap.shape[2]
     u, v = lip_coordinates(width, width // 2, is_side=is_side, device=gap.device)
     paint = _paint_side if is_side else _paint_front

@@ -132,7 +132,7 @@ class JawField:
             share = self.across_share(a)
             return smoothstep(share / 0.30) * smoothstep((self.front - share) / (self.front - 1.04))
         share = self.across_share(a).abs() / self.narrow
-        open_share = 1 - share.clamp(0, 1) ** 2
+        open_share = 1 - share.clamp(0, 1) ** 3
         return open_share * open_share.sqrt()
 
     def jaw_profile(self, a: Tensor) -> Tensor:
@@ -290,10 +290,15 @@ class JawField:
 def jaw_field(rig: MouthRig, motion, *, is_side: bool, device: torch.device | str = "cpu") -> JawField:
     """The field of `motion` (N frames, or rig of 1 frame for a still) on the mouths of `rig`."""
 
+    def shared(values: np.ndarray) -> np.ndarray:
+        """What is the same in all frames is solved once."""
+        return values[:1] if (values == values[:1]).all() else values
+
     def column(values: np.ndarray) -> Tensor:
-        values = values[:1] if (values == values[:1]).all() else values  # what is the same in all frames is solved once
         return torch.as_tensor(np.ascontiguousarray(values, np.float32), device=device).reshape(-1, 1, 1)
 
+    if all(len(shared(value)) == 1 for name, value in vars(rig).items() if name != "beak"):
+        rig = rig[:1]
     wide = motion.channel("mouth_wide")
     pucker = motion.channel("mouth_pucker")
     close = motion.channel("mouth_close")
@@ -309,9 +314,9 @@ def jaw_field(rig: MouthRig, motion, *, is_side: bool, device: torch.device | st
         *(column(getattr(rig, name)) for name in ("left", "right", "left_drop", "right_drop", "jaw", "nose", "gap")),
         facing=column(rig.facing),
         narrow=column(0.9 - 0.4 * np.clip(flews, 0, 0.8)),
-        opening=column(opening),
-        stretch=column(0.16 * wide - 0.26 * pucker),
-        tongue=column(tongue * (0.7 * rig.jaw + 0.3 * rig.half_width)),
+        opening=column(shared(opening)),
+        stretch=column(shared(0.16 * wide - 0.26 * pucker)),
+        tongue=column(shared(tongue * (0.7 * rig.jaw + 0.3 * rig.half_width))),
         is_side=is_side,
         beak=rig.beak,
     )
