@@ -6,6 +6,7 @@ frame rate shows time t / rate. Knows nothing of faces or of float pixels.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from .types import Audio
+
+logger = logging.getLogger(__name__)
 
 FRAME_BUDGET = 128 * 2**20
 """Bytes of decoded frames that playing a clip backwards may hold."""
@@ -79,7 +82,7 @@ class VideoInfo:
 
     def frames_at(self, frame_rate: Fraction) -> int:
         """How many frames `read_frames` delivers at another rate."""
-        return max(1, round(Fraction(self.duration) * Fraction(frame_rate)))
+        return max(1, round(Fraction(self.duration).limit_denominator(10**6) * Fraction(frame_rate)))
 
 
 def probe(path: str | os.PathLike) -> VideoInfo:
@@ -89,6 +92,8 @@ def probe(path: str | os.PathLike) -> VideoInfo:
         ValueError: the file is missing, empty or damaged, or has no video.
     """
     clip = _Clip(path)
+    if clip.is_hdr:
+        logger.warning("%s is HDR; its colours will look pale. Export it as SDR to keep them.", path)
     height, width = next(clip.pixels(clip.pictures(clip.origin))).shape[:2]
     return VideoInfo(width, height, clip.frame_rate, clip.count(clip.frame_rate), float(clip.duration), clip.has_audio)
 
@@ -118,8 +123,8 @@ def extend_frames(path: str | os.PathLike, count: int, *, frame_rate: Fraction |
     clip = _Clip(path)
     frame_rate = Fraction(frame_rate or clip.frame_rate)
     frames = clip.count(frame_rate)
-    first = next(clip.pictures(clip.origin))
-    piece = max(1, FRAME_BUDGET // sum(plane.buffer_size for plane in first.planes))
+    picture_bytes = sum(plane.buffer_size for plane in next(clip.pictures(clip.origin)).planes)
+    piece = max(1, FRAME_BUDGET // picture_bytes)
 
     def forth(start: int, stop: int) -> Iterator[av.VideoFrame]:
         return clip.frames(range(start, stop), frame_rate)
@@ -179,7 +184,7 @@ class VideoWriter:
             raise ValueError(f"frame_rate must be above 0 and at most 1000 frames per second, got {frame_rate}.")
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, got {channels}; `read_audio` mixes more down to 2.")
-        self.frame_rate = Fraction(frame_rate)
+        self.frame_rate = Fraction(frame_rate).limit_denominator(1001)  # also of a float such as 29.97
         self.frames = 0
         self.samples = 0
         self._shape = (height, width, 3)
@@ -317,6 +322,7 @@ class _Clip:
             raise ValueError(f"The video {self.path} is empty (0 bytes); save or download it again.")
         with self._opened() as (container, stream):
             self.has_audio = bool(container.streams.audio)
+            self.is_hdr = stream.codec_context.color_trc in (16, 18)  # PQ, HLG
             self.time_base = Fraction(stream.time_base)
             self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             stamps, length = set(), 0
@@ -418,7 +424,7 @@ def _frame_rate(frames: int, duration: Fraction, declared: list[Fraction]) -> Fr
     mean = frames / duration
     for rate in (*declared, *sorted(COMMON_RATES, key=lambda rate: abs(rate - mean))):
         if abs(duration * rate - frames) <= Fraction(1, 4):
-            return Fraction(rate)
+            return Fraction(rate).limit_denominator(1001)
     return mean.limit_denominator(1001)
 
 
