@@ -15,8 +15,8 @@ from animal_lipsync.types import Faces, FaceTrack, MouthMotion
 # unit: half a mouth's width (front) or its length (side); origin: the upper lip
 FRONT = [[-1.0, -1.9], [1.0, -1.9], [0, -0.8], [-1, -0.25], [1, -0.25], [0, 0], [0, 0], [0, 0.95], [0, -2.1]]
 SIDE = [[-0.8, -0.7], [-0.75, -0.7], [0.05, -0.2], [-1, 0], [-0.9, 0.02], [0, 0], [0, 0], [-0.2, 0.3], [-0.5, -0.9]]
-HEAD = 2.6
-"""Half a side of the head's box in that unit; its middle is 1.4 above the upper lip."""
+HEAD = 1.9
+"""Side of a head's box, where 1 is the most that its keypoints are apart along one axis."""
 
 
 def make_face(points=FRONT, *, at=(64.0, 64.0), size=16.0, turn=0.0, species="dog", gap=0.0, frames=1) -> FaceTrack:
@@ -25,9 +25,10 @@ def make_face(points=FRONT, *, at=(64.0, 64.0), size=16.0, turn=0.0, species="do
     points[LOWER_LIP:8, 1] += gap
     angle = np.radians(turn)
     turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    points = (points @ turned) * size + at
-    middle = np.array([0, -1.4]) @ turned * size + at
-    box = np.concatenate([middle - HEAD * size, middle + HEAD * size])
+    low, high = points.min(0), points.max(0)
+    middle, half = (low + high) / 2 @ turned * size + at, HEAD * (high - low).max() / 2 * size
+    points = points @ turned * size + at
+    box = np.concatenate([middle - half, middle + half])
     return FaceTrack(
         np.tile(box, (frames, 1)).astype(np.float32),
         np.tile(points, (frames, 1, 1)).astype(np.float32),
