@@ -76,8 +76,6 @@ def _open_voice(voice: str | os.PathLike | Audio) -> tuple[Iterator[Audio], int,
         return read_audio(voice), info.sample_rate, info.channels
     if not voice.waveform.size:
         raise ValueError("The voice has no samples; record or export it again.")
-    if not np.isfinite(voice.waveform).all():
-        raise ValueError("The voice holds samples that are not numbers; export it again as 16-bit WAV.")
     voice = to_mono(voice) if len(voice.waveform) > 2 else voice
     second = voice.sample_rate
     starts = range(0, voice.waveform.shape[1], second)
