@@ -50,14 +50,14 @@ def render(
         face: one row per frame, or a single one that holds for all.
     """
     batches = _batches(iter(frames), face, motion, engine, device)
-    canvas, touched = None, (0, 0, 0, 0)
+    canvas = shown = touched = None
     with _drawing_thread() as pool:  # draws the next batch while the caller encodes this one
         coming = pool.submit(next, batches, None)
         while drawn := coming.result():
             coming = pool.submit(next, batches, None)
-            batch, crops, box, is_still = drawn
+            batch, crops, box = drawn
             for index, frame in enumerate(batch):
-                repeats = is_still and canvas is not None
+                repeats = frame is shown
                 if repeats:
                     _paste(frame, canvas, touched)
                 else:
@@ -65,7 +65,7 @@ def render(
                 x1, y1, x2, y2 = box
                 canvas[y1:y2, x1:x2] = crops[index]
                 yield Rendered(canvas, _around(touched, box) if repeats else None)
-                touched = box
+                shown, touched = frame, box
 
 
 def _paste(source: np.ndarray, target: np.ndarray, box: tuple[int, int, int, int]) -> None:
@@ -95,7 +95,7 @@ def _drawing_thread() -> ThreadPoolExecutor:
 
 
 def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion, engine: MouthEngine, device: str):
-    """(frames, what the engine made of the box, the box, whether all frames are one still), a batch at a time."""
+    """(frames, what the engine made of the box, the box), a batch at a time."""
     start, size = 0, 1
     while batch := list(islice(frames, min(size, len(motion) - start))):
         rows = slice(start, start + len(batch))
@@ -112,4 +112,4 @@ def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion,
                 shifted = shifted[np.zeros(len(crops), int)]
             canvas = (-x1, -y1, width - x1, height - y1)
             crops = to_pixels(engine(to_frames(crops).to(device), shifted, motion[rows], canvas=canvas))
-        yield batch, np.broadcast_to(crops, (len(batch), *crops.shape[1:])), box, is_still
+        yield batch, np.broadcast_to(crops, (len(batch), *crops.shape[1:])), box

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from importlib.resources import files
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from animal_lipsync.image import read_picture, to_frames
 from animal_lipsync.schemas import LOWER_LIP, SCHEMAS
 from animal_lipsync.types import Faces, FaceTrack, MouthMotion
 
@@ -76,6 +78,15 @@ def soft_picture(width: int, height: int, *, seed=0) -> torch.Tensor:
 def rough_picture(width: int, height: int, *, frames=1, seed=0) -> torch.Tensor:
     """(N, 3, H, W) of noise: a pixel that moved at all has changed."""
     return torch.rand(frames, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def sample_fox() -> tuple[torch.Tensor, FaceTrack]:
+    """The animal that ships, at a quarter of its size: (1, 3, 256, 256), and its face."""
+    samples = files("animal_lipsync") / "samples"
+    faces = Faces.from_json((samples / "fox.faces.json").read_text())
+    picture = to_frames(read_picture(samples / "fox.jpg")[None])
+    picture = torch.nn.functional.avg_pool2d(picture, faces.width // 256)
+    return picture, faces.tracks[0].scaled(256 / faces.width)
 
 
 @st.composite

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -9,10 +8,9 @@ from hypothesis import strategies as st
 
 from animal_lipsync.appearance import LUMA
 from animal_lipsync.engine import WarpEngine
-from animal_lipsync.image import read_picture, to_frames
 from animal_lipsync.inside import OpenMouth
 from animal_lipsync.rig import build_rig
-from animal_lipsync.types import CHANNELS, Faces
+from animal_lipsync.types import CHANNELS
 from tests.animals import (
     FRONT,
     SIDE,
@@ -23,6 +21,7 @@ from tests.animals import (
     mirrored,
     pose,
     rough_picture,
+    sample_fox,
     soft_picture,
 )
 
@@ -53,12 +52,7 @@ def inside_box(frames, box):
 
 @pytest.fixture(scope="module")
 def fox():
-    """The sample animal at a quarter of its size, (1, 3, 256, 256), and its face."""
-    samples = files("animal_lipsync") / "samples"
-    faces = Faces.from_json((samples / "fox.faces.json").read_text())
-    picture = to_frames(read_picture(samples / "fox.jpg")[None])
-    picture = torch.nn.functional.avg_pool2d(picture, faces.width // 256)
-    return picture, faces.tracks[0].scaled(256 / faces.width)
+    return sample_fox()
 
 
 # ---- at rest, and where nothing moves --------------------------------------------------------------------------------
