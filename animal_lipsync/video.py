@@ -223,7 +223,8 @@ class VideoWriter:
                 self._partial.unlink(missing_ok=True)
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):  # where no file can be there is none to remove
+                self._partial.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         if not self.frames:
