@@ -1,152 +1,151 @@
-"""Mouth movement from the sound of a voice alone, or from keyframes.
+"""Mouth movement from a voice, from visemes or from keyframes.
 
-A voice is heard 100 times a second as the loudness of five bands: open vowels ring around 1 kHz, closed vowels and
-nasals below, spread lips above, hiss highest. Loudness is measured against the recording's own speech and background,
-so neither its gain nor its noise matters. Knows nothing of words, faces or pixels.
+Knows nothing of sound waves (hearing.py), faces or pixels.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from .audio import resample_blocks, to_mono
-from .types import CHANNELS, HEAD_LIMIT, Audio, FormatError, MouthMotion, _field, _frame_rate, _load_document, _number
+from .alignment import follow_transcript
+from .hearing import hear
+from .types import (
+    CHANNELS,
+    HEAD_LIMIT,
+    Audio,
+    FormatError,
+    MouthMotion,
+    VisemeTrack,
+    _field,
+    _frame_rate,
+    _load_document,
+    _number,
+)
 from .video import time_to_frame
+from .visemes import FRAMES_PER_SECOND, SHAPES, VISEMES, viseme_track
 
-logger = logging.getLogger(__name__)
-
-SAMPLE_RATE = 16_000  # Hz, of the analysis
-HOP = 160  # samples, 10 ms
-WINDOW = 400  # samples, 25 ms
-FRAMES_PER_SECOND = SAMPLE_RATE // HOP  # 100
-BAND_EDGES = (80, 400, 800, 1500, 3500, 7800)  # Hz
-OPENING = np.array([0.13, 0.0, 0.43, 0.2, 0.13])
-"""Weight of each band's loudness in how far a mouth is open: least squares against the phone labels of 32 LJSpeech
-sentences, where it correlates .70 with the labelled opening and plain loudness .55."""
-SPREAD = np.array([0.0, -0.5, -0.5, 0.6, 0.4])
-"""Weight of each band's log loudness in how far the lips are spread (above 0) or rounded (below): parts i, e from
-u, o, w with an area under the curve of .88 on the same sentences."""
-SILENCE = -70  # dB of full scale; a recording whose speech is below it has none
-GATE = -30  # dB under the level of speech, where the mouth starts to move
-LEAD = 1  # hops by which the mouth moves before it is heard
+WIDEST = 0.9
+"""`jaw_open` of the widest vowel; beyond it lies shouting."""
+MUMBLED = 1.8
+"""How much further than heard a mouth may open so that the widest vowels of a recording reach WIDEST."""
+QUIET = 0.1
+"""How much less the mouth opens for each 10 dB that the voice is quieter than around it."""
+CLOSING, OPENING, RESTING = 0.03, 0.03, 0.1
+"""Seconds that lips take to close, to part and to come to rest."""
+BLUR = 2.5
+"""Rows; sigma of the movement between the visemes of a track: nothing moves faster than about 6 Hz."""
 LONGEST = 24 * 3600.0  # seconds, of a motion made of keyframes
 
 
-def speech_to_motion(audio: Audio | Iterable[Audio], frame_rate: Fraction) -> MouthMotion:
-    """How a mouth moves that says what is heard: round(duration * frame_rate) frames, at least one.
+def speech_to_motion(
+    audio: Audio | Iterable[Audio], frame_rate: Fraction, *, transcript: str | None = None, language: str = "en-us"
+) -> MouthMotion:
+    """How a mouth moves that says what is heard, in any language: round(duration * frame_rate) frames, at least one.
 
-    Sets `jaw_open`, `mouth_wide`, `mouth_pucker`, `mouth_close` and `tongue_out`; where nobody speaks all are 0.
+    Sets `jaw_open`, `mouth_wide`, `mouth_pucker`, `mouth_close` and `tongue_out`, and the visemes they come from; where
+    nobody speaks all are 0.
 
     Args:
-        audio: the voice, whole or in blocks (`read_audio`); memory does not grow with its length.
+        audio: the voice, whole or in blocks (`read_audio`).
+        transcript: what is said; makes closures and vowels surer, and where it is wrong what is heard counts.
+        language: of the transcript, as eSpeak NG calls it: en-us, de, fr, ja, cmn.
+
+    Raises:
+        ValueError: nothing here knows how the language of the transcript is pronounced.
     """
+    frame_rate = _positive(frame_rate)
+    heard = hear(audio)
+    if transcript:
+        heard, _ = follow_transcript(heard, transcript, language)
+    track = replace(viseme_track(heard.phones), text=transcript or None)
+    shapes = heard.shapes.copy()
+    spoken = shapes[:, 0][shapes[:, 0] > 0.15]
+    lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0
+    shapes[:, 0] *= lift * (1 + QUIET * _smooth(np.clip(heard.loudness, -2, 0), 30))
+    return _articulate(track, shapes, frame_rate, heard.duration)
+
+
+def visemes_to_motion(track: VisemeTrack, frame_rate: Fraction) -> MouthMotion:
+    """How a mouth moves through the cues of a track, edited by hand or made by another program.
+
+    Raises:
+        ValueError: a cue's viseme is none of `visemes.VISEMES`.
+    """
+    frame_rate = _positive(frame_rate)
+    duration = max((cue.end for cue in track.cues), default=0.0)
+    shapes = np.zeros((round(duration * FRAMES_PER_SECOND), 3), np.float32)
+    at = (np.arange(len(shapes)) + 0.5) / FRAMES_PER_SECOND
+    for cue in track.cues:
+        if cue.viseme not in VISEMES:
+            raise ValueError(f"There is no viseme {cue.viseme!r}; they are {', '.join(VISEMES)}.")
+        shapes[(at >= cue.start) & (at < cue.end)] = SHAPES[VISEMES.index(cue.viseme)]
+    return _articulate(track, _smooth(shapes, BLUR), frame_rate, Fraction(duration))
+
+
+def _positive(frame_rate: Fraction) -> Fraction:
     frame_rate = Fraction(frame_rate)
     if frame_rate <= 0:
         raise ValueError(f"frame_rate must be above 0, got {frame_rate}.")
-    counter = _Counter([audio] if isinstance(audio, Audio) else audio)
-    bands = np.concatenate(list(_band_levels(counter)), axis=0)
-    length = max(1, round(counter.duration * frame_rate))
-    channels = _articulate(bands)
-    at = np.arange(length) * float(FRAMES_PER_SECOND / frame_rate)
-    return MouthMotion.from_channels(
-        frame_rate, length, **{name: np.interp(at, np.arange(len(bands)), values) for name, values in channels.items()}
+    return frame_rate
+
+
+def _articulate(track: VisemeTrack, shapes: np.ndarray, frame_rate: Fraction, duration: Fraction) -> MouthMotion:
+    """Lip shapes (T, 3) 100 times a second, and what the cues demand: lips that meet, a mouth at rest in pauses."""
+    length = max(1, round(duration * frame_rate))
+    frames = np.arange(length) / float(frame_rate)
+    rows = (np.arange(len(shapes)) + 0.5) / FRAMES_PER_SECOND
+    opening, pucker, wide = (np.interp(frames, rows, column) if len(rows) else np.zeros(length) for column in shapes.T)
+    shut = np.zeros(length)
+    rest = np.zeros(length)
+    bite = np.zeros(length)
+    tongue = np.zeros(length)
+    for cue in track.cues:
+        if cue.viseme == "PP":
+            _hold(shut, frames, cue.start, cue.end, CLOSING, OPENING)
+            # a slow video may have no frame within; the nearest one shows it
+            shut[min(length - 1, max(0, round((cue.start + cue.end) / 2 * float(frame_rate))))] = 1
+        elif cue.viseme == "sil":
+            _hold(rest, frames, cue.start + RESTING, cue.end - CLOSING, RESTING, CLOSING)
+        elif cue.viseme == "FF":
+            _hold(bite, frames, cue.start, cue.end, CLOSING, OPENING)
+        elif cue.viseme == "TH":
+            _hold(tongue, frames, cue.start, cue.end, CLOSING, OPENING)
+    jaw = WIDEST * np.clip(opening, 0, 1) * (1 - rest)
+    motion = MouthMotion.from_channels(
+        frame_rate,
+        length,
+        jaw_open=jaw,
+        mouth_wide=np.clip(wide, 0, 1) * (1 - rest),
+        mouth_pucker=np.clip(pucker, 0, 1) * (1 - rest),
+        mouth_close=np.maximum(shut, 0.4 * bite),
+        tongue_out=np.maximum(0.15 * jaw**2, 0.12 * tongue),
     )
+    return replace(motion, visemes=track)
 
 
-class _Counter:
-    """Blocks passing by, and how many seconds have."""
-
-    def __init__(self, blocks: Iterable[Audio]):
-        self.blocks, self.duration = blocks, Fraction(0)
-
-    def __iter__(self) -> Iterator[Audio]:
-        for block in self.blocks:
-            self.duration += Fraction(block.waveform.shape[1], block.sample_rate)
-            yield block
-
-
-def _band_levels(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
-    """(n, 5) mean square per band; row t is centred on t / FRAMES_PER_SECOND."""
-    window = np.hanning(WINDOW).astype(np.float32)
-    scale = 2 / (512 * np.sum(window**2))  # makes the sum over all bands the mean square of the samples
-    bins = np.fft.rfftfreq(512, 1 / SAMPLE_RATE)
-    first = np.searchsorted(bins, BAND_EDGES)
-    pending = np.zeros(WINDOW // 2, np.float32)
-    tail = Audio(np.zeros((1, WINDOW // 2), np.float32), SAMPLE_RATE)
-    for block in _followed_by(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE), tail):
-        pending = np.concatenate([pending, block.waveform[0]])
-        count = (len(pending) - WINDOW) // HOP + 1
-        for start in range(0, count, 4096):
-            rows = np.arange(start, min(count, start + 4096))[:, None] * HOP + np.arange(WINDOW)
-            power = np.abs(np.fft.rfft(pending[rows] * window, 512)) ** 2 * scale
-            yield np.add.reduceat(power[:, : first[-1]], first[:-1], axis=1)
-        pending = pending[max(0, count) * HOP :]
-
-
-def _followed_by(blocks: Iterable[Audio], last: Audio) -> Iterator[Audio]:
-    yield from blocks
-    yield last
-
-
-def _articulate(power: np.ndarray) -> dict[str, np.ndarray]:
-    """(T, 5) band powers -> channels, both at FRAMES_PER_SECOND."""
-    level = 10 * np.log10(power.sum(axis=1) + 1e-12)
-    speech = np.percentile(level[level >= np.percentile(level, 99.5) - 25], 75)
-    if speech < SILENCE:
-        logger.warning("The voice is silent; the mouth stays shut.")
-        return {}
-    background = np.clip(np.percentile(level, 5) + 3, speech - 50, speech - 12)
-    noise = np.median(power[level <= background], axis=0) if (level <= background).any() else 0
-    power = _smooth(np.maximum(power - 1.5 * noise, 0) / 10 ** (speech / 10), 1)
-
-    talking = np.clip((10 * np.log10(power.sum(axis=1) + 1e-9) - GATE) / 8, 0, 1)
-    talking = _follow(talking, attack=1, release=4)
-    said = talking > 0.5
-
-    volume = power**0.25
-    opening = volume @ OPENING
-    opening *= 0.9 / np.percentile(opening[said], 95)
-    # consonants: a dip of 10 dB or more under the vowels within 120 ms closes the mouth, of 20 dB shuts it
-    vowel = 10 * np.log10(power[:, 2:4].sum(axis=1) + 1e-6)
-    nearby = sliding_window_view(np.pad(vowel, 12, mode="edge"), 25).max(axis=1)
-    dip = np.clip((nearby - vowel - 10) / 10, 0, 1)
-    jaw = _follow(np.clip(opening * (1 - dip) * np.clip(1.5 * talking, 0, 1), 0, 1), attack=1, release=2)
-    jaw[talking < 0.1] = 0
-
-    spread = np.log(_smooth(volume, 2) + 0.03) @ SPREAD
-    spread = _smooth(talking * (spread - np.median(spread[said])), 2)
-    channels = {
-        "jaw_open": jaw,
-        "mouth_wide": np.clip(0.7 * spread, 0, 1),
-        "mouth_pucker": np.clip(-0.7 * spread, 0, 1),
-        "mouth_close": _smooth(0.6 * talking * dip * (volume[:, 4] < 0.5), 1),  # hiss needs a gap between the lips
-        "tongue_out": 0.15 * jaw**2,
-    }
-    return {name: np.append(values[LEAD:], np.zeros(LEAD)) for name, values in channels.items()}
+def _hold(values: np.ndarray, frames: np.ndarray, start: float, end: float, before: float, after: float) -> None:
+    """Raise `values` to 1 from `start` to `end`, gently within the seconds before and after."""
+    if end <= start:
+        return
+    first, last = np.searchsorted(frames, (start - before, end + after))
+    at = frames[first:last]
+    near = np.clip(np.minimum((at - start + before) / before, (end + after - at) / after), 0, 1)
+    values[first:last] = np.maximum(values[first:last], near * near * (3 - 2 * near))
 
 
 def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur along time, sigma in hops."""
+    """Gaussian blur along time, sigma in rows."""
+    if not len(values):
+        return values
     radius = int(np.ceil(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel /= kernel.sum()
     padded = np.pad(values, [(radius, radius)] + [(0, 0)] * (values.ndim - 1), mode="edge")
     return sum(weight * padded[i : i + len(values)] for i, weight in enumerate(kernel))
-
-
-def _follow(values: np.ndarray, *, attack: float, release: float) -> np.ndarray:
-    """Follow upwards with time constant `attack` and downwards with `release`, in hops."""
-    up, down = 1 - np.exp(-1 / attack), 1 - np.exp(-1 / release)
-    followed, state = np.empty(len(values)), 0.0
-    for index, value in enumerate(values.tolist()):
-        state += (value - state) * (up if value > state else down)
-        followed[index] = state
-    return followed
 
 
 def nod(motion: MouthMotion, degrees: float) -> MouthMotion:

@@ -1,0 +1,219 @@
+"""A transcript laid over what is heard: when each word is said, and how sure that is.
+
+Words become sounds by eSpeak NG (any language it speaks) or, in English, by the dictionary that PocketSphinx brings;
+sounds find their place in what the network heard by dynamic programming. Words that were not said are left out and
+speech that was not written is left to the network, so a wrong transcript costs nothing but its benefit.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from . import espeak
+from .hearing import Heard
+from .visemes import FRAMES_PER_SECOND, INDEX, PHONES, phones_of
+
+logger = logging.getLogger(__name__)
+
+FILLER = 1.0
+"""Nats a row by which speech that is not written is less likely than the best guess of the network."""
+SKIP = 9.0
+"""Nats that a word costs which is written and not said."""
+PAUSE = 1.0
+"""Nats that a pause between two words costs."""
+TRUST = 5.0
+"""Nats by which a sound that is written where it is heard is likelier than the network alone thinks."""
+SURE = 0.35
+"""Confidence under which a word counts as not said."""
+SHAPE_TRUST = 0.4
+"""Share of the written sounds in the lip shapes; the rest is heard."""
+BLOCK = 60 * FRAMES_PER_SECOND  # rows aligned at once; half of them are kept
+WORDS = 600  # that may be said in them
+ARPABET = {"AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AY": "aɪ", "B": "b", "CH": "tʃ", "D": "d",
+           "DH": "ð", "EH": "ɛ", "ER": "ɚ", "EY": "eɪ", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IY": "i",
+           "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "R": "r",
+           "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z",
+           "ZH": "ʒ"}  # fmt: skip
+WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff"  # kana and Han: each letter is a word
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the transcript where it is said."""
+
+    text: str
+    start: float
+    """Seconds."""
+    end: float
+    confidence: float
+    """0 to 1; how well its sounds fit what is heard."""
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text without markup, emoji and punctuation: `It's <b>3</b> p.m. 🐶` -> It's, 3, p, m."""
+    text = re.sub(r"<[^<>]{0,200}>", " ", unicodedata.normalize("NFC", text)).replace("’", "'")
+    return re.findall(rf"[{WITHOUT_SPACES}]|(?:(?![{WITHOUT_SPACES}_])[\w\u0300-\u036f\u0900-\u0dff'])+", text)
+
+
+def pronounce_words(words: list[str], language: str = "en-us") -> list[list[int]]:
+    """The sounds of each word, as indices into `PHONES`; none for a word that cannot be said.
+
+    Raises:
+        ValueError: nothing here knows how the language is pronounced.
+    """
+    if espeak.available():
+        known = {word: phones_of(espeak.pronounce(word, language)) for word in set(words)}
+    elif language.startswith("en") and (dictionary := _dictionary()):
+        known = {word: dictionary.get(word.lower(), []) for word in set(words)}
+    else:
+        raise ValueError(f"A transcript needs eSpeak NG to know how it is pronounced; {espeak.REMEDY}.")
+    return [known[word] for word in words]
+
+
+@cache
+def _dictionary() -> dict[str, list[int]]:
+    """English words and their sounds, from PocketSphinx where it is installed."""
+    try:
+        from pocketsphinx import get_model_path
+    except ImportError:
+        return {}
+    lines = (Path(get_model_path()) / "en-us" / "cmudict-en-us.dict").read_text().splitlines()
+    rows = (line.split() for line in lines if line.strip())
+    return {word: phones_of("".join(ARPABET[phone] for phone in phones)) for word, *phones in rows if "(" not in word}
+
+
+def follow_transcript(heard: Heard, text: str, language: str = "en-us") -> tuple[Heard, list[Word]]:
+    """What is heard, corrected by what is written, and when each word is said.
+
+    Words whose confidence is low, and speech between them, stay as heard.
+
+    Raises:
+        ValueError: nothing here knows how the language is pronounced.
+    """
+    words = words_of(text)
+    sounds = pronounce_words(words, language)
+    spoken = [(word, phones) for word, phones in zip(words, sounds, strict=True) if phones]
+    if not spoken or not len(heard.phones):
+        return heard, []
+    found, written = align([word for word, _ in spoken], [phones for _, phones in spoken], heard.phones)
+    sure = [word.confidence for word in found if word.confidence >= SURE]
+    if len(sure) < 0.5 * len(spoken):
+        logger.warning(
+            "%d of %d words of the transcript are not heard in this voice.", len(spoken) - len(sure), len(spoken)
+        )
+    rows = np.flatnonzero(written >= 0)
+    phones = heard.phones.copy()
+    phones[rows, written[rows]] += TRUST
+    phones -= np.logaddexp.reduce(phones, axis=1, keepdims=True)
+    shapes = heard.shapes.copy()
+    wanted = np.array([(phone.opening, phone.pucker, phone.wide) for phone in PHONES])[written[rows]]
+    shapes[rows] += SHAPE_TRUST * (wanted - shapes[rows])
+    return replace(heard, phones=phones, shapes=shapes.astype(np.float32)), found
+
+
+def align(words: list[str], sounds: list[list[int]], phones: np.ndarray) -> tuple[list[Word], np.ndarray]:
+    """When words are said.
+
+    Args:
+        sounds: of each word, at least one.
+        phones: (T, 31) log-probabilities.
+
+    Returns:
+        The words that are said, in order, and (T,) the sound that is written at each moment, -1 where none is for sure.
+    """
+    if not len(phones):
+        return [], np.zeros(0, int)
+    score = phones - 0.7 * np.log(np.exp(phones).mean(axis=0) + 1e-3)
+    best = score.max(axis=1)
+    filler = np.maximum(score[:, INDEX["sil"]], best - FILLER)
+    found: list[Word] = []
+    written = np.full(len(phones), -1)
+    row, first = 0, 0
+    while row < len(phones) and first < len(words):
+        rows = slice(row, min(len(phones), row + BLOCK))
+        chain = _Chain(sounds[first : first + WORDS])
+        path = chain.best_path(score[rows], filler[rows])
+        word = chain.word[path]
+        stop = len(path)
+        if rows.stop < len(phones):  # only what lies well before the end of the block is certain
+            between = np.flatnonzero((word < 0)[BLOCK // 2 :])
+            stop = BLOCK // 2 + (int(between[0]) if len(between) else 0)
+        said = np.flatnonzero(word[:stop] >= 0)
+        for start, end in _runs(word, said):
+            index = int(word[start])
+            phone = chain.phone[path[start:end]]
+            at = np.arange(row + start, row + end)
+            confidence = float(np.exp(np.mean(np.maximum(score[at, phone] - best[at], -4))))
+            begin, finish = int(at[0]) / FRAMES_PER_SECOND, int(at[-1] + 1) / FRAMES_PER_SECOND
+            found.append(Word(words[first + index], begin, finish, confidence))
+            if confidence >= SURE:
+                written[at] = phone
+        first += int(chain.after[path[stop - 1]])
+        row += stop
+    return found, written
+
+
+def _runs(word: np.ndarray, said: np.ndarray):
+    """(start, end) of every stretch of one word among the rows `said`."""
+    if len(said):
+        breaks = np.flatnonzero((np.diff(said) > 1) | (np.diff(word[said]) != 0))
+        for start, end in zip([said[0], *said[breaks + 1]], [*said[breaks], said[-1]], strict=True):
+            yield int(start), int(end) + 1
+
+
+class _Chain:
+    """States that speech passes through from left to right: a gap, the sounds of a word, a gap, and so on."""
+
+    def __init__(self, sounds: list[list[int]]):
+        phone, word, after = [-1], [-1], [0]
+        for index, own in enumerate(sounds):
+            phone += [*own, -1]
+            word += [index] * len(own) + [-1]
+            after += [index + 1] * (len(own) + 1)
+        self.phone, self.word, self.after = np.array(phone), np.array(word), np.array(after)
+        self.gaps = np.flatnonzero(self.phone < 0)
+
+    def best_path(self, score: np.ndarray, filler: np.ndarray) -> np.ndarray:
+        """(T,) states of the best way through (T, 31) scores, from the first gap to anywhere."""
+        states, gaps = len(self.phone), self.gaps
+        gap = self.phone < 0
+        total = np.full(states, -np.inf)
+        total[gaps] = -SKIP * np.arange(len(gaps))
+        came_from = np.empty((len(score), states), np.int32)
+        own = np.arange(states)
+        skipped = SKIP * np.arange(len(gaps))
+        for row in range(len(score)):
+            step = np.concatenate([[-np.inf], total[:-1]]) - PAUSE * gap
+            over = np.concatenate([[-np.inf, -np.inf], total[:-2]])  # a gap that nobody makes
+            over[2:][~gap[1:-1]] = -np.inf
+            origin = own.copy()
+            if row:
+                better = step > total
+                total, origin = np.where(better, step, total), np.where(better, own - 1, origin)
+                better = over > total
+                total, origin = np.where(better, over, total), np.where(better, own - 2, origin)
+                # words that are not said: from a gap to any later one
+                lifted = total[gaps] + skipped
+                highest = np.maximum.accumulate(lifted)
+                source = np.maximum.accumulate(np.where(lifted >= highest, np.arange(len(gaps)), 0))
+                jumped = np.flatnonzero(source != np.arange(len(gaps)))
+                total[gaps[jumped]] = highest[jumped] - skipped[jumped]
+                origin[gaps[jumped]] = origin[gaps[source[jumped]]]
+            else:
+                better = step > total
+                total = np.where(better, step, total)
+            came_from[row] = origin
+            total = total + np.where(gap, filler[row], score[row, self.phone])
+        path = np.empty(len(score), np.int64)
+        at = int(total.argmax())
+        for row in range(len(score) - 1, -1, -1):
+            path[row] = at
+            at = came_from[row, at]
+        return path

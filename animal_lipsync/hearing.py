@@ -1,0 +1,151 @@
+"""What the ear of the pack hears: speech sounds and lip shapes, 100 times a second, in any language.
+
+A small convolutional network (recipe: dev/visemes, model card: weights/visemes.md) reads log-mel bands. Needs NumPy
+alone. Knows nothing of cues, faces or pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from .audio import resample_blocks, to_mono
+from .types import Audio
+from .visemes import FRAMES_PER_SECOND, PHONES
+
+WEIGHTS = Path(__file__).parent / "weights" / "visemes.safetensors"
+SAMPLE_RATE = 16_000  # Hz, of the analysis
+HOP = SAMPLE_RATE // FRAMES_PER_SECOND  # samples
+WINDOW = 400  # samples, 25 ms
+BANDS = 40
+FLOOR = -7.0  # log10 of power relative to the loudest speech
+SILENCE = -2.4  # log10 of power; a recording whose loudest speech is below it (-70 dB of full scale) has none
+QUIETER = 2.0  # log10 of power; a stretch this far below the loudest is not made louder before it is heard
+DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
+STEPS = 2048  # of 20 ms that go through the network at once
+HALO = 1 + sum(DILATIONS)  # steps at either side that a step depends on
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is heard in a recording; T = round(100 * duration) rows."""
+
+    phones: np.ndarray
+    """(T, 31) float32 log-probability of each of `visemes.PHONES`."""
+    shapes: np.ndarray
+    """(T, 3) float32 in [0, 1]: opening of the jaw, pucker and spread of the lips."""
+    loudness: np.ndarray
+    """(T,) float32, log10 of power over that of the loudest speech nearby."""
+    duration: Fraction
+    """Seconds."""
+
+
+def hear(audio: Audio | Iterable[Audio]) -> Heard:
+    """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 70 kB a second of it."""
+    counter = _Counter([audio] if isinstance(audio, Audio) else audio)
+    features = np.concatenate([np.zeros((0, BANDS), np.float32), *log_mel(counter)])
+    length = round(counter.duration * FRAMES_PER_SECOND)
+    features = np.pad(features, ((0, max(0, length - len(features))), (0, 0)), mode="edge")[:length]
+    power = np.log10((10.0**features).sum(axis=1))
+    if not length or np.percentile(power, 95) < SILENCE:
+        phones = np.full((length, len(PHONES)), -20, np.float32)
+        phones[:, 0] = 0
+        return Heard(phones, np.zeros((length, 3), np.float32), np.full(length, FLOOR, np.float32), counter.duration)
+    level = _speech_level(power)
+    outputs = _network(np.maximum(features - level[:, None], FLOOR))
+    logits, shapes = outputs[:, :-3], 1 / (1 + np.exp(-outputs[:, -3:]))
+    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return Heard(logits, shapes, (power - level).astype(np.float32), counter.duration)
+
+
+class _Counter:
+    """Blocks passing by, and how many seconds have."""
+
+    def __init__(self, blocks: Iterable[Audio]):
+        self.blocks, self.duration = blocks, Fraction(0)
+
+    def __iter__(self) -> Iterator[Audio]:
+        for block in self.blocks:
+            self.duration += Fraction(block.waveform.shape[1], block.sample_rate)
+            yield block
+
+
+def _speech_level(power: np.ndarray) -> np.ndarray:
+    """(T,) level of the speech around each moment: the 95th percentile of 10 s, not far below that of the whole."""
+    span = 5 * FRAMES_PER_SECOND
+    centres = np.arange(0, len(power) + span, span)
+    levels = [np.percentile(power[max(0, at - span) : at + span], 95) for at in np.minimum(centres, len(power) - 1)]
+    return np.interp(np.arange(len(power)), centres, np.maximum(levels, np.percentile(power, 95) - QUIETER))
+
+
+@cache
+def _weights() -> dict[str, np.ndarray]:
+    return {name: value.astype(np.float32) for name, value in load_file(WEIGHTS).items()}
+
+
+def _network(features: np.ndarray) -> np.ndarray:
+    """(T, 40) features -> (T, phones + 3) outputs; two rows at a time are one step."""
+    steps = (len(features) + 1) // 2
+    padded = np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge")
+    x = ((padded + 4) / 1.5).astype(np.float32).reshape(steps, 2 * BANDS)
+    outputs = []
+    for start in range(0, steps, STEPS):
+        before = min(start, HALO)
+        y = _layers(x[start - before : start + STEPS + HALO])[before : before + STEPS]
+        outputs.append(y.reshape(-1, y.shape[1] // 2))
+    return np.concatenate(outputs)[: len(features)]
+
+
+def _layers(x: np.ndarray) -> np.ndarray:
+    weights = _weights()
+    x = np.maximum(_convolve(x, weights["first.weight"], weights["first.bias"], 1), 0)
+    for index, dilation in enumerate(DILATIONS):
+        y = _convolve(x, weights[f"layer{index}.weight"], weights[f"layer{index}.bias"], dilation)
+        x = x + np.maximum(y, 0)
+    return x @ weights["last.weight"] + weights["last.bias"]
+
+
+def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dilation: int) -> np.ndarray:
+    """(T, in) with (3, in, out) -> (T, out); silence lies beyond the ends."""
+    y = x @ weight[1] + bias
+    y[dilation:] += x[:-dilation] @ weight[0]
+    y[:-dilation] += x[dilation:] @ weight[2]
+    return y
+
+
+def log_mel(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
+    """(n, 40) log10 power per mel band, of a voice that arrives in blocks."""
+    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+    filters = _mel_filters().T
+    pending = np.zeros((WINDOW - HOP) // 2, np.float32)
+    tail = Audio(np.zeros((1, WINDOW // 2), np.float32), SAMPLE_RATE)
+    for block in _followed_by(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE), tail):
+        pending = np.concatenate([pending, block.waveform[0]])
+        count = max(0, (len(pending) - WINDOW) // HOP + 1)
+        for start in range(0, count, 4096):
+            rows = np.arange(start, min(count, start + 4096))[:, None] * HOP + np.arange(WINDOW)
+            power = np.abs(np.fft.rfft(pending[rows] * window, 512)) ** 2
+            yield np.log10(power @ filters + 1e-12).astype(np.float32)
+        pending = pending[count * HOP :]
+
+
+def _followed_by(blocks: Iterable[Audio], last: Audio) -> Iterator[Audio]:
+    yield from blocks
+    yield last
+
+
+def _mel_filters() -> np.ndarray:
+    """(40, 257) triangles, evenly spaced in mel from 60 to 7600 Hz."""
+    mel = np.linspace(*(2595 * np.log10(1 + np.array([60, 7600]) / 700)), BANDS + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    at = np.fft.rfftfreq(512, 1 / SAMPLE_RATE)
+    rise = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
+    return np.clip(np.minimum(rise, fall), 0, None).astype(np.float32)
