@@ -26,7 +26,7 @@ def draw_landmarks(pixels: np.ndarray, face: FaceTrack) -> np.ndarray:
     image = Image.fromarray(pixels)
     pen = ImageDraw.Draw(image)
     points, score = face.keypoints[0], face.score[0]
-    size = float(max(face.boxes[0, 2] - face.boxes[0, 0], face.boxes[0, 3] - face.boxes[0, 1], 16))
+    size = float(np.clip((face.boxes[0, 2:] - face.boxes[0, :2]).max(), 16, max(pixels.shape)))
     width, radius = max(1, round(size / 130)), max(1.5, size / 90)
     pen.rectangle([tuple(face.boxes[0, :2]), tuple(face.boxes[0, 2:])], outline=JAW, width=max(1, width // 2))
     left, right = points[MOUTH_LEFT], points[MOUTH_RIGHT]
@@ -43,7 +43,7 @@ def draw_landmarks(pixels: np.ndarray, face: FaceTrack) -> np.ndarray:
         spot = [x - radius, y - radius, x + radius, y + radius]
         colour = colours.get(index, POINT)
         pen.ellipse(spot, fill=colour if score[index] > 0 else None, outline=colour, width=max(1, width // 2))
-    return np.asarray(image)
+    return np.array(image)
 
 
 def _curve(points: list[np.ndarray]) -> list[tuple[float, float]]:
