@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import sys
 import time
 from fractions import Fraction
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = options.run(options)
     except (ValueError, OSError) as error:
-        _say(f"animal-lipsync: {error}", sys.stderr)
+        _say("animal-lipsync: " + re.sub(r"^\[Errno \d+\] ", "", str(error)), sys.stderr)
         return 1
     except KeyboardInterrupt:
         _say("animal-lipsync: cancelled; nothing was written.", sys.stderr)
@@ -95,7 +96,7 @@ def detect_command(options: argparse.Namespace) -> dict:
     clip = Clip.open(options.source)
     faces = _detect(clip)
     if options.output:
-        Path(options.output).write_text(faces.to_json())
+        _write_text(options.output, faces.to_json())
     if options.draw:
         pixels = next(clip.read(1)).copy()
         for track in faces.tracks:
@@ -113,7 +114,7 @@ def motion_command(options: argparse.Namespace) -> dict:
 
     motion = voice_motion(options.voice, options.frame_rate)
     if options.output:
-        Path(options.output).write_text(motion.to_json())
+        _write_text(options.output, motion.to_json())
     return {
         "output": options.output,
         "frames": len(motion),
@@ -161,9 +162,18 @@ def _detect(clip) -> Faces:
 
 def _read_text(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file; a JSON file is expected.") from None
+    except OSError as error:
+        raise ValueError(f"Cannot read {path} ({error.strerror}); check the name.") from None
+
+
+def _write_text(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text)
+    except OSError as error:
+        raise ValueError(f"Cannot write {path} ({error.strerror}); check the folder and the free space.") from None
 
 
 def _parser() -> argparse.ArgumentParser:

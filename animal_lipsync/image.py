@@ -62,6 +62,8 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
 def write_picture(path: str | os.PathLike, pixels: np.ndarray) -> None:
     """Save (H, W, 3) uint8 in the format that the suffix names; appears under its name only when complete."""
     path = Path(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"The picture must be written to a name that ends in .png or .jpg, got {path}.")
     partial = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
     try:
         Image.fromarray(pixels).save(partial, **({"quality": 95} if path.suffix.lower() in {".jpg", ".jpeg"} else {}))

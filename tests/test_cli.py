@@ -1,0 +1,342 @@
+import json
+import os
+import subprocess
+import sys
+import wave
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from animal_lipsync.cli import main
+from animal_lipsync.image import read_picture, to_pixels, write_picture
+from animal_lipsync.types import Faces, MouthMotion
+from animal_lipsync.video import VideoWriter, probe
+from tests.animals import as_document, make_face, pose, sample_fox, soft_picture
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = files("animal_lipsync") / "samples"
+WIDTH, HEIGHT = 96, 80
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a picture, its keypoints, a short voice and a motion."""
+    monkeypatch.chdir(tmp_path)
+    write_picture("cat.png", to_pixels(soft_picture(WIDTH, HEIGHT))[0])
+    face = make_face(at=(48, 40), size=12, species="cat")
+    Path("cat.json").write_text(as_document(face, WIDTH, HEIGHT).to_json())
+    Path("motion.json").write_text(pose(5, jaw_open=[0, 0.5, 1, 0.5, 0]).to_json())
+    with wave.open(str(SAMPLES / "voice.wav")) as voice, wave.open("voice.wav", "wb") as cut:
+        cut.setparams(voice.getparams())
+        cut.writeframes(voice.readframes(voice.getframerate() // 5))
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, capsys):
+    """Run a command in the folder: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def report(run):
+    """Run a command with --json that must succeed: the object it prints."""
+
+    def call(*arguments):
+        code, out, err = run(*arguments, "--json")
+        assert code == 0, err
+        lines = out.splitlines()
+        assert len(lines) == 1, out
+        return json.loads(lines[0])
+
+    return call
+
+
+ANIMATE = ("animate", "cat.png", "voice.wav", "--keypoints", "cat.json", "-o", "out.mp4")
+FRAME = ("frame", "cat.png", "--keypoints", "cat.json", "-o", "out.png")
+
+
+def python(*arguments, **options):
+    command = [sys.executable, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
+
+
+# ---- what succeeds ---------------------------------------------------------------------------------------------------
+
+
+def test_animate_reports_the_video_it_wrote(report):
+    told = report(*ANIMATE)
+    info = probe("out.mp4")
+    assert told["output"] == "out.mp4" and told["frame_rate"] == "25"
+    assert (told["width"], told["height"], told["frames"]) == (info.width, info.height, info.frames)
+    assert told["duration_s"] == pytest.approx(info.duration, abs=0.01)
+
+
+def test_animate_names_its_output_after_the_source(run):
+    assert run(*ANIMATE[:-2])[0] == 0
+    assert Path("cat-talking.mp4").is_file()
+
+
+def test_animate_takes_a_motion_a_rate_and_a_nod(report):
+    told = report(*ANIMATE, "--motion", "motion.json", "--frame-rate", "30000/1001", "--nod", "2")
+    assert told["frame_rate"] == "30000/1001" and told["frames"] == 6
+
+
+def test_animate_takes_a_video_and_keypoints_for_each_of_its_frames(report):
+    with VideoWriter("clip.mp4", WIDTH, HEIGHT, 20) as video:
+        for seed in range(6):
+            video.write(to_pixels(soft_picture(WIDTH, HEIGHT, seed=seed))[0])
+    face = make_face(at=(48, 40), size=12, frames=6)
+    Path("clip.json").write_text(as_document(face, WIDTH, HEIGHT, frame_rate=20).to_json())
+    told = report("animate", "clip.mp4", "voice.wav", "--keypoints", "clip.json", "-o", "out.mp4")
+    assert told["frame_rate"] == "20" and told["frames"] == probe("out.mp4").frames >= 6
+
+
+def test_animate_takes_a_reference_with_an_open_mouth(report):
+    write_picture("open.png", to_pixels(soft_picture(WIDTH, HEIGHT))[0])
+    Path("open.json").write_text(as_document(make_face(at=(48, 34), size=14, gap=0.8), WIDTH, HEIGHT).to_json())
+    reference = ("--reference", "open.png", "--reference-keypoints", "open.json")
+    assert report(*ANIMATE, "--motion", "motion.json", *reference)["frames"] >= 5
+
+
+def test_motion_writes_what_the_mouth_does(report):
+    told = report("motion", "voice.wav", "-o", "said.json", "--frame-rate", "50")
+    motion = MouthMotion.from_json(Path("said.json").read_text())
+    assert told["frames"] == len(motion) and motion.frame_rate == 50 and told["output"] == "said.json"
+
+
+def test_motion_without_an_output_reports_only(report, folder):
+    before = sorted(folder.iterdir())
+    assert report("motion", "voice.wav")["output"] is None
+    assert sorted(folder.iterdir()) == before
+
+
+def test_frame_poses_the_picture(report):
+    assert report(*FRAME) == {"output": "out.png", "width": WIDTH, "height": HEIGHT}
+    np.testing.assert_array_equal(read_picture("out.png"), read_picture("cat.png"))
+    report(*FRAME, "--set", "jaw_open=0.6", "--set", "head_yaw=-5")
+    assert (read_picture("out.png") != read_picture("cat.png")).any()
+
+
+def test_detect_finds_the_sample_animal(report):
+    pytest.importorskip("animal_lipsync.detection")
+    picture, face = sample_fox()
+    write_picture("fox.png", to_pixels(picture)[0])
+    told = report("detect", "fox.png", "-o", "faces.json", "--draw", "drawn.png")
+    assert told["output"] == "faces.json" and len(told["faces"]) == 1
+    found = Faces.from_json(Path("faces.json").read_text())
+    off = np.linalg.norm(found.tracks[0].keypoints[0] - face.keypoints[0], axis=1)
+    assert off.max() < 0.15 * (face.boxes[0, 2] - face.boxes[0, 0])
+    assert read_picture("drawn.png").shape == (256, 256, 3)
+
+
+def test_without_json_the_report_is_for_people(run):
+    code, out, _ = run(*FRAME)
+    assert code == 0 and "output: out.png" in out.splitlines()
+
+
+def test_the_module_runs_the_demo_with_one_object_on_stdout_and_nothing_else(tmp_path):
+    done = python("-m", "animal_lipsync", "demo", "-o", "fox.mp4", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
+    assert probe(tmp_path / "fox.mp4").frames == told["frames"]
+    assert abs(told["duration_s"] - 6.4) < 0.1
+
+
+def test_help_of_every_command_names_its_options():
+    done = python("-m", "animal_lipsync", "--help")
+    assert done.returncode == 0
+    for command in ("animate", "detect", "motion", "frame", "demo"):
+        assert command in done.stdout
+    assert "--keypoints" in python("-m", "animal_lipsync", "animate", "--help").stdout
+
+
+def test_help_and_bad_usage_need_neither_torch_nor_av():
+    code = "import sys; from animal_lipsync.cli import main\ntry: main(['{}'])\nexcept SystemExit: print(*sys.modules)"
+    for argument in ("--help", "nonsense"):
+        loaded = python("-c", code.format(argument), cwd=ROOT).stdout.split()
+        assert "animal_lipsync.cli" in loaded and not {"torch", "av", "PIL"} & set(loaded)
+
+
+# ---- bad usage: 2 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        ((), "COMMAND"),
+        (("sing",), "sing"),
+        (("animate", "cat.png"), "VOICE"),
+        (("frame", "cat.png"), "--output"),
+        ((*FRAME, "--set", "jaw=1"), "jaw_open"),
+        ((*FRAME, "--set", "jaw_open=2"), "[0, 1]"),
+        ((*FRAME, "--set", "jaw_open"), "CHANNEL=NUMBER"),
+        ((*FRAME, "--set", "jaw_open=nan"), "[0, 1]"),
+        ((*FRAME, "--set", "head_yaw=90"), "[-45, 45]"),
+        ((*ANIMATE, "--frame-rate", "0"), "above 0"),
+        ((*ANIMATE, "--frame-rate", "-5"), "above 0"),
+        ((*ANIMATE, "--frame-rate", "1/0"), "25 or 30000/1001"),
+        ((*ANIMATE, "--frame-rate", "fast"), "25 or 30000/1001"),
+        ((*ANIMATE, "--frame-rate", "nan"), "25 or 30000/1001"),
+        ((*ANIMATE, "--face", "first"), "--face"),
+        ((*ANIMATE, "--key", "cat.json"), "--key"),
+    ],
+)
+def test_bad_usage_exits_2_and_says_what_is_expected(run, folder, arguments, named):
+    before = sorted(folder.iterdir())
+    code, out, err = run(*arguments)
+    assert code == 2 and out == "" and named in err.splitlines()[-1]
+    assert sorted(folder.iterdir()) == before
+
+
+# ---- failure: 1, one line, nothing written ---------------------------------------------------------------------------
+
+
+def spoil(name):
+    """Write the broken files of the cases below."""
+    faces = json.loads(Path("cat.json").read_text())
+    picture = Path("cat.png").read_bytes()
+    Path("cut.png").write_bytes(picture[: len(picture) // 2])
+    Path("empty.png").touch()
+    Path("text.png").write_text("not a picture")
+    Path("bytes.json").write_bytes(b"\xff\xfe\x00{")
+    Path("broken.json").write_text('{"version": 1,')
+    Path("list.json").write_text("[]")
+    Path("future.json").write_text(json.dumps({**faces, "version": 2}))
+    other = {**faces, "source": {**faces["source"], "width": 4 * WIDTH}}
+    Path("other.json").write_text(json.dumps(other))
+    faces["faces"][0]["keypoints"][0][4][0] = float("nan")
+    Path("nan.json").write_text(json.dumps(faces))
+    Path("nobody.json").write_text(json.dumps({**faces, "faces": []}))
+    Path("wild.json").write_text(Path("motion.json").read_text().replace("0.5", "7.5"))
+    Path("folder").mkdir()
+    assert Path(name).exists() or name.startswith("missing")
+
+
+def replaced(arguments, **options):
+    """The arguments with another source, voice or value of an option."""
+    arguments = list(arguments)
+    for name, value in options.items():
+        if name in ("source", "voice"):
+            arguments[{"source": 1, "voice": 2}[name]] = value
+        elif f"--{name}" in arguments:
+            arguments[arguments.index(f"--{name}") + 1] = value
+        elif name == "output":
+            arguments[arguments.index("-o") + 1] = value
+        else:
+            arguments += [f"--{name}", value]
+    return arguments
+
+
+CASES = [
+    ({"source": "missing.png"}, "missing.png"),
+    ({"source": "cut.png"}, "cut.png"),
+    ({"source": "empty.png"}, "empty.png"),
+    ({"source": "text.png"}, "text.png"),
+    ({"source": "folder"}, "folder"),
+    ({"voice": "missing.wav"}, "missing.wav"),
+    ({"voice": "text.png"}, "text.png"),
+    ({"voice": "empty.png"}, "empty.png"),
+    ({"voice": "folder"}, "folder"),
+    ({"keypoints": "missing.json"}, "missing.json"),
+    ({"keypoints": "folder"}, "folder"),
+    ({"keypoints": "bytes.json"}, "bytes.json is not a text file"),
+    ({"keypoints": "broken.json"}, "not JSON"),
+    ({"keypoints": "list.json"}, "must be a JSON object"),
+    ({"keypoints": "future.json"}, "version must be 1"),
+    ({"keypoints": "motion.json"}, "source"),
+    ({"keypoints": "other.json"}, "same picture"),
+    ({"keypoints": "nan.json"}, "finite"),
+    ({"keypoints": "nobody.json"}, "face"),
+    ({"face": "3"}, "face number 3"),
+    ({"face": "-1"}, "face number -1"),
+    ({"motion": "missing.json"}, "missing.json"),
+    ({"motion": "cat.json"}, "frame_rate"),
+    ({"motion": "wild.json"}, "jaw_open must stay within"),
+    ({"reference": "cut.png"}, "cut.png"),
+    ({"reference": "cat.png", "reference-keypoints": "cat.json"}, "mouth is shut"),
+    ({"output": "missing/out.mp4"}, "Check the folder"),
+    ({"output": "out.avi"}, ".mp4"),
+    ({"output": "folder"}, ".mp4"),
+]
+
+
+@pytest.mark.parametrize("options, named", CASES, ids=[" ".join(options.values()) for options, _ in CASES])
+def test_a_failure_is_one_line_that_names_the_remedy(run, folder, options, named):
+    spoil(next(iter(options.values())) if "face" not in options and "output" not in options else "cat.png")
+    before = sorted(folder.rglob("*"))
+    code, out, err = run(*replaced(ANIMATE, **options), "--json")
+    assert code == 1 and out == ""
+    lines = err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("animal-lipsync: ") and named in lines[0], err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("motion", "voice.wav", "-o", "missing/motion.json"),
+        ("motion", "voice.wav", "-o", "/dev/full"),
+        replaced(FRAME, output="missing/out.png"),
+        replaced(FRAME, output="folder"),
+        replaced(FRAME, output="out.nonsense"),
+    ],
+    ids=" ".join,
+)
+def test_an_output_that_cannot_be_written_is_named(run, folder, arguments):
+    Path("folder").mkdir()
+    before = sorted(folder.rglob("*"))
+    code, out, err = run(*arguments)
+    assert code == 1 and out == "" and arguments[-1] in err and len(err.strip().splitlines()) == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_picture_without_an_animal_is_refused(run):
+    pytest.importorskip("animal_lipsync.detection")
+    code, out, err = run("animate", "cat.png", "voice.wav", "-o", "out.mp4")
+    assert code == 1 and out == "" and len(err.strip().splitlines()) == 1 and "face" in err
+    assert not Path("out.mp4").exists()
+
+
+# ---- pictures of every kind ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode, name", [("L", "png"), ("P", "png"), ("RGBA", "png"), ("CMYK", "jpg"), ("I;16", "png")])
+def test_a_picture_of_any_kind_is_posed(report, mode, name):
+    colours = Image.open("cat.png")
+    if mode == "I;16":
+        Image.fromarray(np.asarray(colours.convert("L")).astype(np.uint16) * 257).save("kind.png")
+    else:
+        colours.convert(mode).save(f"kind.{name}")
+    report(*replaced(FRAME, source=f"kind.{name}"), "--set", "jaw_open=0.7")
+    assert read_picture("out.png").shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_picture_of_one_pixel_is_animated(report):
+    write_picture("dot.png", np.full((1, 1, 3), 99, np.uint8))
+    Path("dot.json").write_text(as_document(make_face(at=(0.5, 0.5), size=0.2), 1, 1).to_json())
+    told = report("animate", "dot.png", "voice.wav", "--keypoints", "dot.json", "-o", "out.mp4")
+    assert (told["width"], told["height"]) == (2, 2)
+
+
+def test_a_picture_of_twelve_megapixels_is_posed(report):
+    Image.fromarray(np.full((3000, 4000, 3), 140, np.uint8)).save("huge.jpg", quality=60)
+    face = make_face(at=(2100, 1600), size=300)
+    Path("huge.json").write_text(as_document(face, 4000, 3000).to_json())
+    frame = ("frame", "huge.jpg", "--keypoints", "huge.json", "--set", "jaw_open=1", "-o", "out.jpg")
+    assert report(*frame)["width"] == 4000
+    posed = read_picture("out.jpg")
+    assert posed.shape == (3000, 4000, 3) and posed[1500:1900, 1800:2400].min() < 60 < posed[:1000].min()
