@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from . import espeak
-from .hearing import Heard
+from .hearing import SAMPLE_RATE, Heard
+from .types import Audio
 from .visemes import FRAMES_PER_SECOND, INDEX, PHONES, phones_of
 
 logger = logging.getLogger(__name__)
@@ -30,9 +32,15 @@ PAUSE = 1.0
 """Nats that a pause between two words costs."""
 TRUST = 5.0
 """Nats by which a sound that is written where it is heard is likelier than the network alone thinks."""
-SURE = 0.35
+SURE = 0.45
 """Confidence under which a word counts as not said."""
-SHAPE_TRUST = 0.4
+NEIGHBOURS = 5
+"""Words at either side that must fit too; any word is found somewhere in any voice."""
+SECOND_OPINION = 1.5
+"""Nats by which a sound is likelier where PocketSphinx hears it too."""
+LONGEST_PIECE = 20.0
+"""Seconds that PocketSphinx aligns at once."""
+SHAPE_TRUST = 0.5
 """Share of the written sounds in the lip shapes; the rest is heard."""
 BLOCK = 60 * FRAMES_PER_SECOND  # rows aligned at once; half of them are kept
 WORDS = 600  # that may be said in them
@@ -53,7 +61,9 @@ class Word:
     """Seconds."""
     end: float
     confidence: float
-    """0 to 1; how well its sounds fit what is heard."""
+    """0 to 1; how well it and its neighbours fit what is heard."""
+    index: int
+    """Which word of the transcript, from 0."""
 
 
 def words_of(text: str) -> list[str]:
@@ -89,33 +99,89 @@ def _dictionary() -> dict[str, list[int]]:
     return {word: phones_of("".join(ARPABET[phone] for phone in phones)) for word, *phones in rows if "(" not in word}
 
 
-def follow_transcript(heard: Heard, text: str, language: str = "en-us") -> tuple[Heard, list[Word]]:
+def follow_transcript(
+    heard: Heard, text: str, language: str = "en-us", *, audio: Audio | None = None
+) -> tuple[Heard, list[Word]]:
     """What is heard, corrected by what is written, and when each word is said.
 
     Words whose confidence is low, and speech between them, stay as heard.
+
+    Args:
+        audio: the voice, mono at `hearing.SAMPLE_RATE`; PocketSphinx, where it is installed, hears English in it too.
 
     Raises:
         ValueError: nothing here knows how the language is pronounced.
     """
     words = words_of(text)
     sounds = pronounce_words(words, language)
-    spoken = [(word, phones) for word, phones in zip(words, sounds, strict=True) if phones]
+    spoken = [index for index, phones in enumerate(sounds) if phones]
     if not spoken or not len(heard.phones):
         return heard, []
-    found, written = align([word for word, _ in spoken], [phones for _, phones in spoken], heard.phones)
-    sure = [word.confidence for word in found if word.confidence >= SURE]
-    if len(sure) < 0.5 * len(spoken):
-        logger.warning(
-            "%d of %d words of the transcript are not heard in this voice.", len(spoken) - len(sure), len(spoken)
-        )
-    rows = np.flatnonzero(written >= 0)
+    found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], heard.phones)
     phones = heard.phones.copy()
+    if audio is not None and language.startswith("en") and (decoder := _decoder()):
+        for start, end, phone in _second_opinion(decoder, audio, found):
+            phones[round(start * FRAMES_PER_SECOND) : round(end * FRAMES_PER_SECOND), phone] += SECOND_OPINION
+        found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], phones)
+    sure = [word for word in found if word.confidence >= SURE]
+    if len(sure) < len(spoken) / 2:
+        logger.warning("Only %d of the %d words of the transcript are heard in this voice.", len(sure), len(spoken))
+    believed = np.zeros(len(phones), bool)
+    for word in sure:
+        believed[round(word.start * FRAMES_PER_SECOND) : round(word.end * FRAMES_PER_SECOND)] = True
+    rows = np.flatnonzero(believed & (written >= 0))
     phones[rows, written[rows]] += TRUST
     phones -= np.logaddexp.reduce(phones, axis=1, keepdims=True)
     shapes = heard.shapes.copy()
     wanted = np.array([(phone.opening, phone.pucker, phone.wide) for phone in PHONES])[written[rows]]
     shapes[rows] += SHAPE_TRUST * (wanted - shapes[rows])
+    found = [replace(word, index=spoken[word.index]) for word in found]
     return replace(heard, phones=phones, shapes=shapes.astype(np.float32)), found
+
+
+@cache
+def _decoder():
+    """PocketSphinx with its English sounds, or None where it is not installed."""
+    try:
+        from pocketsphinx import Decoder
+    except ImportError:
+        return None
+    return Decoder(lm=None, loglevel="FATAL", samprate=SAMPLE_RATE)
+
+
+def _second_opinion(decoder, audio: Audio, found: list[Word]) -> Iterator[tuple[float, float, int]]:
+    """(start, end, phone) of the sounds of the words that are said, as PocketSphinx hears them, piece by piece."""
+    pieces: list[list[Word]] = []
+    for word in found:
+        if pieces and word.end - pieces[-1][0].start < LONGEST_PIECE and word.start - pieces[-1][-1].end < 1:
+            pieces[-1].append(word)
+        else:
+            pieces.append([word])
+    for piece in pieces:
+        said = " ".join(word.text.lower() for word in piece if decoder.lookup_word(word.text.lower()))
+        begin = max(0.0, piece[0].start - 0.2)
+        samples = audio.waveform[0, int(begin * SAMPLE_RATE) : int((piece[-1].end + 0.2) * SAMPLE_RATE)]
+        raw = (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()
+        try:
+            decoder.set_align_text(said)
+            _decode(decoder, raw)
+            decoder.set_alignment()
+            _decode(decoder, raw)
+            alignment = decoder.get_alignment()
+        except RuntimeError:  # the words do not fit the sound at all
+            continue
+        for word in alignment or []:
+            for phone in word:
+                sounds = phones_of(ARPABET.get(phone.name, ""))
+                start, end = begin + phone.start / 100, begin + (phone.start + phone.duration) / 100
+                middle = start + 0.6 * (end - start) if len(sounds) > 1 else end
+                yield from zip((start, middle), (middle, end), sounds, strict=False)
+
+
+def _decode(decoder, raw: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(raw, full_utt=True)
+    decoder.end_utt()
 
 
 def align(words: list[str], sounds: list[list[int]], phones: np.ndarray) -> tuple[list[Word], np.ndarray]:
@@ -126,7 +192,7 @@ def align(words: list[str], sounds: list[list[int]], phones: np.ndarray) -> tupl
         phones: (T, 31) log-probabilities.
 
     Returns:
-        The words that are said, in order, and (T,) the sound that is written at each moment, -1 where none is for sure.
+        The words that are said, in order, and (T,) the sound that is written at each moment, -1 where none is.
     """
     if not len(phones):
         return [], np.zeros(0, int)
@@ -135,6 +201,7 @@ def align(words: list[str], sounds: list[list[int]], phones: np.ndarray) -> tupl
     filler = np.maximum(score[:, INDEX["sil"]], best - FILLER)
     found: list[Word] = []
     written = np.full(len(phones), -1)
+    fit = np.zeros(len(words))
     row, first = 0, 0
     while row < len(phones) and first < len(words):
         rows = slice(row, min(len(phones), row + BLOCK))
@@ -145,19 +212,19 @@ def align(words: list[str], sounds: list[list[int]], phones: np.ndarray) -> tupl
         if rows.stop < len(phones):  # only what lies well before the end of the block is certain
             between = np.flatnonzero((word < 0)[BLOCK // 2 :])
             stop = BLOCK // 2 + (int(between[0]) if len(between) else 0)
-        said = np.flatnonzero(word[:stop] >= 0)
-        for start, end in _runs(word, said):
-            index = int(word[start])
-            phone = chain.phone[path[start:end]]
+        for start, end in _runs(word, np.flatnonzero(word[:stop] >= 0)):
+            index = first + int(word[start])
             at = np.arange(row + start, row + end)
-            confidence = float(np.exp(np.mean(np.maximum(score[at, phone] - best[at], -4))))
+            written[at] = chain.phone[path[start:end]]
+            fit[index] = np.exp(np.mean(np.maximum(score[at, written[at]] - best[at], -4)))
             begin, finish = int(at[0]) / FRAMES_PER_SECOND, int(at[-1] + 1) / FRAMES_PER_SECOND
-            found.append(Word(words[first + index], begin, finish, confidence))
-            if confidence >= SURE:
-                written[at] = phone
+            found.append(Word(words[index], begin, finish, float(fit[index]), index))
         first += int(chain.after[path[stop - 1]])
         row += stop
-    return found, written
+    kernel = np.ones(2 * NEIGHBOURS + 1)
+    count, total = (np.convolve(np.pad(v, NEIGHBOURS), kernel, "valid") for v in (np.ones(len(fit)), fit))
+    around = total / count
+    return [replace(word, confidence=float(min(word.confidence, around[word.index]))) for word in found], written
 
 
 def _runs(word: np.ndarray, said: np.ndarray):

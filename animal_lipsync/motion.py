@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 from .alignment import follow_transcript
-from .hearing import hear
+from .audio import join_blocks, resample_blocks, to_mono
+from .hearing import SAMPLE_RATE, hear
 from .types import (
     CHANNELS,
     HEAD_LIMIT,
@@ -58,9 +59,13 @@ def speech_to_motion(
         ValueError: nothing here knows how the language of the transcript is pronounced.
     """
     frame_rate = _positive(frame_rate)
-    heard = hear(audio)
     if transcript:
-        heard, _ = follow_transcript(heard, transcript, language)
+        blocks = [audio] if isinstance(audio, Audio) else audio
+        kept = list(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE))
+        heard = hear(kept)
+        heard, _ = follow_transcript(heard, transcript, language, audio=join_blocks(kept))
+    else:
+        heard = hear(audio)
     track = replace(viseme_track(heard.phones), text=transcript or None)
     shapes = heard.shapes.copy()
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]

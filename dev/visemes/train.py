@@ -1,6 +1,6 @@
 """Train the viseme network of animal_lipsync/visemes.py on the archives of synthesize.py, on one CPU core.
 
-    python dev/visemes/train.py espeak.npz:33 flite.npz:27 festival.npz:22 real.npz:18 --minutes 26 -o net.safetensors
+    python dev/visemes/train.py espeak.npz:24 flite.npz:30 festival.npz:21 real.npz:25 --minutes 30 -o net.safetensors
 
 The number after the colon is the share of an archive in what the network hears. Ends by writing weights with their
 normalisation folded in, as visemes.py loads them; also every three minutes, for looking.
@@ -31,11 +31,10 @@ SMOOTHING = 2.5  # frames; sigma of the blur of lip shapes
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("archives", nargs="+", metavar="ARCHIVE:SHARE")
-parser.add_argument("--minutes", type=float, default=26)
-parser.add_argument("--batch", type=int, default=24)
+parser.add_argument("--minutes", type=float, default=30)
+parser.add_argument("--batch", type=int, default=16)
 parser.add_argument("--rate", type=float, default=2e-3)
-parser.add_argument("--width", type=int, default=144)
-parser.add_argument("--lookahead", type=int, help="50ths of a second heard ahead by each layer at most")
+parser.add_argument("--width", type=int, default=112)
 parser.add_argument("--resume", type=Path, help="checkpoint (.pt) to start from")
 parser.add_argument("-o", "--output", type=Path, required=True)
 options = parser.parse_args()
@@ -167,8 +166,7 @@ class Network(nn.Module):
         x = ((x + 4) / 1.5).reshape(count, frames // 2, 2 * BANDS).transpose(1, 2)
         x = F.relu(self.norms[0](self.first(x)))
         for dilation, layer, norm in zip(DILATIONS, self.layers, self.norms[1:], strict=True):
-            ahead = dilation if options.lookahead is None else min(dilation, options.lookahead)
-            x = x + F.dropout(F.relu(norm(layer(F.pad(x, (2 * dilation - ahead, ahead))))), 0.1, self.training)
+            x = x + F.dropout(F.relu(norm(layer(F.pad(x, (dilation, dilation))))), 0.1, self.training)
         x = self.last(x).transpose(1, 2).reshape(count, frames, self.outputs)
         return x[..., :-3], torch.sigmoid(x[..., -3:])
 

@@ -1,0 +1,59 @@
+"""A text spoken by eSpeak NG and the mouth that says it, whose sounds are known to the millisecond."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from . import espeak
+from .motion import visemes_to_motion
+from .types import Audio, Cue, MouthMotion, VisemeTrack
+from .visemes import PHONES, long_enough, phones_of
+
+CLOSURE = 0.06
+"""Seconds before the burst of [p] or [b], which is what eSpeak NG times, that the lips are shut."""
+FIRST_VOWEL = 0.6
+"""Share of a diphthong that is its first vowel."""
+
+
+def speak_text(
+    text: str, frame_rate: Fraction, *, language: str = "en-us", words_per_minute: int = 160, pitch: int = 50
+) -> tuple[Audio, MouthMotion]:
+    """A voice that says `text`, and how the mouth moves with it.
+
+    Args:
+        language: as eSpeak NG calls it, with a variant of the voice if wanted: en-us, de+f3, ja.
+        words_per_minute: 80 to 450.
+        pitch: 0 to 99.
+
+    Raises:
+        ValueError: there is nothing to say, or eSpeak NG is missing or does not have the voice.
+    """
+    if not 80 <= words_per_minute <= 450:
+        raise ValueError(f"words_per_minute must lie between 80 and 450, got {words_per_minute}.")
+    if not 0 <= pitch <= 99:
+        raise ValueError(f"pitch must lie between 0 and 99, got {pitch}.")
+    audio, phonemes = espeak.speak(text, language, words_per_minute=words_per_minute, pitch=pitch)
+    if not any(phones_of(ipa) for _, _, ipa in phonemes):
+        raise ValueError("There is nothing to say: the text holds no words that can be spoken in this language.")
+    track = VisemeTrack(tuple(Cue(*run) for run in long_enough(_runs(phonemes, audio.duration))), text)
+    motion = visemes_to_motion(track, frame_rate)
+    length = max(1, round(Fraction(audio.waveform.shape[1], audio.sample_rate) * Fraction(frame_rate)))
+    return audio, replace(motion.resampled(frame_rate, length), visemes=track)
+
+
+def _runs(phonemes: list[tuple[float, float, str]], duration: float) -> list[tuple[float, float, str]]:
+    """Adjoining (start, end, viseme) of timed phonemes; sounds without lips of their own go on with those before."""
+    starts: list[tuple[float, str]] = [(0.0, "sil")]
+    for start, end, ipa in phonemes:
+        visemes = [PHONES[index].viseme for index in phones_of(ipa)]
+        if not ipa:
+            visemes = ["sil"]
+        if ipa[:1] in ("p", "b"):
+            starts = [(at, viseme) for at, viseme in starts if at < start - CLOSURE] or starts[:1]
+            starts.append((max(0.0, start - CLOSURE), "PP"))
+            visemes = visemes[1:]
+        for index, viseme in enumerate(visemes[:2]):
+            starts.append((start + index * FIRST_VOWEL * (end - start), viseme))
+    ends = [at for at, _ in starts[1:]] + [duration]
+    return [(at, end, viseme) for (at, viseme), end in zip(starts, ends, strict=True) if end > at]
