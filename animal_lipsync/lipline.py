@@ -8,15 +8,13 @@ from torch import Tensor
 
 from .appearance import LUMA
 from .sampling import look_up
-from .warp import LINE_POINTS, JawField
+from .warp import LINE_POINTS, LINE_REACH, JawField
 
-REACH = 0.30
-"""Half widths of the mouth to either side of the suggested curve in which the crease is looked for."""
 LEVELS = 49
 CREASE = 0.05
 """Half widths between a crease's middle and the brighter lips beside it."""
 TRUST = 0.5
-"""Weight of the suggested curve against a crease of full contrast, at the edge of `REACH`."""
+"""Weight of the suggested curve against a crease of full contrast, at the edge of `LINE_REACH`."""
 BEND = 3
 """Levels by which the line may rise or fall from one of its points to the next."""
 
@@ -39,9 +37,9 @@ def find_lip_line(frame: Tensor, jaw: JawField) -> Tensor:
         a, size = share * jaw.length, jaw.length
     else:
         a, size = share * torch.where(share < 0, jaw.left, jaw.right), jaw.half_width
-    step = 2 * REACH / (LEVELS - 1)
+    step = 2 * LINE_REACH / (LEVELS - 1)
     beside = max(1, round(CREASE / step))
-    levels = torch.arange(-beside, LEVELS + beside, device=frame.device).reshape(1, -1, 1) * step - REACH
+    levels = torch.arange(-beside, LEVELS + beside, device=frame.device).reshape(1, -1, 1) * step - LINE_REACH
     x, y = jaw.to_frame(a, jaw.seam(a) + levels * size)
     weights = frame.new_tensor(LUMA).reshape(1, 3, 1, 1)
     luma = (look_up(frame, x, y) * weights).sum(1)[0].cpu().numpy()
@@ -66,6 +64,6 @@ def find_lip_line(frame: Tensor, jaw: JawField) -> Tensor:
     for steps in reversed(came_from):
         level = int(np.clip(level + steps[level], 0, LEVELS - 1))
         line.append(level)
-    offsets = np.array(line[::-1], float) * step - REACH
+    offsets = np.array(line[::-1], float) * step - LINE_REACH
     offsets = np.convolve(np.pad(offsets, 2, mode="edge"), [0.1, 0.2, 0.4, 0.2, 0.1], "valid")
     return torch.as_tensor(offsets, dtype=torch.float32, device=frame.device)[None] * size[:, 0]

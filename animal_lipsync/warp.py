@@ -17,6 +17,8 @@ from .rig import MouthRig
 
 LINE_POINTS = 33
 """Points of a lip line found in a picture, from the left corner to the right one (side: from hinge to tip)."""
+LINE_REACH = 0.30
+"""Half widths of the mouth by which such a line may lie above or below the curve that the keypoints suggest."""
 PRESS = 0.05
 """Share of the mouth's half width by which pressed lips overlap."""
 
@@ -277,6 +279,7 @@ class JawField:
             is_stretched = self.stretch != 0
             grown = torch.where(is_stretched, 2.02, 1.87)
             up = 0.9 * self.nose - torch.minimum(self.left_drop, self.right_drop).clamp(max=0)
+            up = up + LINE_REACH * self.half_width
             up = torch.where(is_stretched, torch.maximum(up, 0.8 * self.half_width + 0.7 * self.jaw), up)
             down = self.chin + torch.maximum(self.neck, self.reopened_neck)
             down = torch.where(is_stretched, torch.maximum(down, 0.8 * self.half_width + 1.3 * self.jaw), down)

@@ -3,11 +3,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from animal_lipsync.rig import build_rig
-from animal_lipsync.warp import JawField, jaw_field
+from animal_lipsync.warp import LINE_POINTS, LINE_REACH, JawField, jaw_field
 from tests.animals import FRONT, SIDE, any_faces, any_poses, joined, make_face, pose
 
 VIEWS = [
@@ -17,12 +17,20 @@ VIEWS = [
 ]
 
 
-def make_field(face, motion) -> JawField:
+lip_lines = st.none() | st.lists(st.floats(-1, 1), min_size=5, max_size=5)
+"""Shares of `LINE_REACH` by which a still's lip line may lie below the curve that the keypoints suggest."""
+
+
+def make_field(face, motion, line=None) -> JawField:
     """In double precision, so that what the formulas promise can be told from rounding."""
     rig = build_rig(face)
     field = jaw_field(rig, motion, is_side=bool(rig.profile[0] > 0.5))
     tensors = {f.name: getattr(field, f.name) for f in fields(field) if torch.is_tensor(getattr(field, f.name))}
-    return replace(field, **{name: value.double() for name, value in tensors.items()})
+    field = replace(field, **{name: value.double() for name, value in tensors.items()})
+    if line is None or float(field.gap) > 0:
+        return field
+    offsets = np.interp(np.linspace(0, 4, LINE_POINTS), range(5), line) * LINE_REACH
+    return replace(field, line=torch.as_tensor(offsets) * field.half_width[0])
 
 
 def grid_over(field, *, count=24, margin=1.2):
@@ -48,9 +56,9 @@ def source_of(field, x, y):
 
 
 @settings(deadline=None, max_examples=100)
-@given(any_faces(), any_poses())
-def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(face, motion):
-    field = make_field(face, motion)
+@given(any_faces(), any_poses(), lip_lines)
+def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(face, motion, line):
+    field = make_field(face, motion, line)
     x, y = grid_over(field)
     step = 1e-6 * float(x[0, -1] - x[0, 0])
     below = is_lower(field, x, y)
@@ -72,9 +80,10 @@ def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(fac
 
 
 @settings(deadline=None, max_examples=40)
-@given(any_faces(), any_poses())
-def test_nothing_moves_beyond_the_extent(face, motion):
-    field = make_field(face, motion)
+@given(any_faces(), any_poses(), lip_lines)
+@example(make_face(np.add(FRONT, np.eye(9)[:, 3:5].sum(1)[:, None] * (0, 0.5)), size=40), pose(jaw_open=1), [-1] * 5)
+def test_nothing_moves_beyond_the_extent(face, motion, line):
+    field = make_field(face, motion, line)
     x, y = grid_over(field, count=40, margin=2)
     low, high = (bound[0] for bound in field.extent())
     outside = (x < low[0]) | (x > high[0]) | (y < low[1]) | (y > high[1])
