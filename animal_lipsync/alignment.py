@@ -20,7 +20,7 @@ import numpy as np
 from . import espeak
 from .hearing import SAMPLE_RATE, Heard
 from .types import Audio
-from .visemes import FRAMES_PER_SECOND, INDEX, PHONES, phones_of
+from .visemes import FRAMES_PER_SECOND, INDEX, phones_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +40,6 @@ SECOND_OPINION = 1.5
 """Nats by which a sound is likelier where PocketSphinx hears it too."""
 LONGEST_PIECE = 20.0
 """Seconds that PocketSphinx aligns at once."""
-SHAPE_TRUST = 0.5
-"""Share of the written sounds in the lip shapes; the rest is heard."""
 BLOCK = 60 * FRAMES_PER_SECOND  # rows aligned at once; half of them are kept
 WORDS = 600  # that may be said in them
 ARPABET = {"AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AY": "aɪ", "B": "b", "CH": "tʃ", "D": "d",
@@ -132,11 +130,8 @@ def follow_transcript(
     rows = np.flatnonzero(believed & (written >= 0))
     phones[rows, written[rows]] += TRUST
     phones -= np.logaddexp.reduce(phones, axis=1, keepdims=True)
-    shapes = heard.shapes.copy()
-    wanted = np.array([(phone.opening, phone.pucker, phone.wide) for phone in PHONES])[written[rows]]
-    shapes[rows] += SHAPE_TRUST * (wanted - shapes[rows])
     found = [replace(word, index=spoken[word.index]) for word in found]
-    return replace(heard, phones=phones, shapes=shapes.astype(np.float32)), found
+    return replace(heard, phones=phones), found
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the ear of the pack hears: speech sounds and lip shapes, 100 times a second, in any language.
+"""What the ear of the pack hears: speech sounds, 100 times a second, in any language.
 
 A small convolutional network (recipe: dev/visemes, model card: weights/visemes.md) reads log-mel bands. Needs NumPy
 alone. Knows nothing of cues, faces or pixels.
@@ -38,8 +38,6 @@ class Heard:
 
     phones: np.ndarray
     """(T, 31) float32 log-probability of each of `visemes.PHONES`."""
-    shapes: np.ndarray
-    """(T, 3) float32 in [0, 1]: opening of the jaw, pucker and spread of the lips."""
     loudness: np.ndarray
     """(T,) float32, log10 of power over that of the loudest speech nearby."""
     duration: Fraction
@@ -47,7 +45,7 @@ class Heard:
 
 
 def hear(audio: Audio | Iterable[Audio]) -> Heard:
-    """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 70 kB a second of it."""
+    """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 50 kB a second of it."""
     counter = _Counter([audio] if isinstance(audio, Audio) else audio)
     features = np.concatenate([np.zeros((0, BANDS), np.float32), *log_mel(counter)])
     length = round(counter.duration * FRAMES_PER_SECOND)
@@ -56,13 +54,11 @@ def hear(audio: Audio | Iterable[Audio]) -> Heard:
     if not length or np.percentile(power, 95) < SILENCE:
         phones = np.full((length, len(PHONES)), -20, np.float32)
         phones[:, 0] = 0
-        return Heard(phones, np.zeros((length, 3), np.float32), np.full(length, FLOOR, np.float32), counter.duration)
+        return Heard(phones, np.full(length, FLOOR, np.float32), counter.duration)
     level = _speech_level(power)
-    outputs = _network(np.maximum(features - level[:, None], FLOOR))
-    logits, shapes = outputs[:, :-3], 1 / (1 + np.exp(-outputs[:, -3:]))
-    logits -= logits.max(axis=1, keepdims=True)
-    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return Heard(logits, shapes, (power - level).astype(np.float32), counter.duration)
+    logits = _network(np.maximum(features - level[:, None], FLOOR))
+    logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return Heard(logits, (power - level).astype(np.float32), counter.duration)
 
 
 class _Counter:
@@ -91,7 +87,7 @@ def _weights() -> dict[str, np.ndarray]:
 
 
 def _network(features: np.ndarray) -> np.ndarray:
-    """(T, 40) features -> (T, phones + 3) outputs; two rows at a time are one step."""
+    """(T, 40) features -> (T, 31) logits; two rows at a time are one step."""
     steps = (len(features) + 1) // 2
     padded = np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge")
     x = ((padded + 4) / 1.5).astype(np.float32).reshape(steps, 2 * BANDS)

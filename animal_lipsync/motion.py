@@ -27,7 +27,7 @@ from .types import (
     _number,
 )
 from .video import time_to_frame
-from .visemes import FRAMES_PER_SECOND, SHAPES, VISEMES, viseme_track
+from .visemes import FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
 
 WIDEST = 0.9
 """`jaw_open` of the widest vowel; beyond it lies shouting."""
@@ -35,10 +35,12 @@ MUMBLED = 1.8
 """How much further than heard a mouth may open so that the widest vowels of a recording reach WIDEST."""
 QUIET = 0.1
 """How much less the mouth opens for each 10 dB that the voice is quieter than around it."""
-CLOSING, OPENING, RESTING = 0.03, 0.03, 0.1
-"""Seconds that lips take to close, to part and to come to rest."""
-BLUR = 2.5
-"""Rows; sigma of the movement between the visemes of a track: nothing moves faster than about 6 Hz."""
+PRESSING, RESTING = 0.015, 0.1
+"""Seconds that lips already near each other take to meet, and that a mouth takes to come to rest."""
+BLUR = 1.5
+"""Rows; sigma of the movement between the sounds that are heard, each of them a guess that comes and goes gradually."""
+CUE_BLUR = 3.5
+"""Rows; the same between the cues of a track, which change at once: nothing moves faster than about 6 Hz."""
 LONGEST = 24 * 3600.0  # seconds, of a motion made of keyframes
 
 
@@ -67,7 +69,7 @@ def speech_to_motion(
     else:
         heard = hear(audio)
     track = replace(viseme_track(heard.phones), text=transcript or None)
-    shapes = heard.shapes.copy()
+    shapes = _smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]
     lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0
     shapes[:, 0] *= lift * (1 + QUIET * _smooth(np.clip(heard.loudness, -2, 0), 30))
@@ -88,7 +90,7 @@ def visemes_to_motion(track: VisemeTrack, frame_rate: Fraction) -> MouthMotion:
         if cue.viseme not in VISEMES:
             raise ValueError(f"There is no viseme {cue.viseme!r}; they are {', '.join(VISEMES)}.")
         shapes[(at >= cue.start) & (at < cue.end)] = SHAPES[VISEMES.index(cue.viseme)]
-    return _articulate(track, _smooth(shapes, BLUR), frame_rate, Fraction(duration))
+    return _articulate(track, _smooth(shapes, CUE_BLUR), frame_rate, Fraction(duration))
 
 
 def _positive(frame_rate: Fraction) -> Fraction:
@@ -110,15 +112,18 @@ def _articulate(track: VisemeTrack, shapes: np.ndarray, frame_rate: Fraction, du
     tongue = np.zeros(length)
     for cue in track.cues:
         if cue.viseme == "PP":
-            _hold(shut, frames, cue.start, cue.end, CLOSING, OPENING)
+            _hold(shut, frames, cue.start, cue.end, PRESSING)
             # a slow video may have no frame within; the nearest one shows it
             shut[min(length - 1, max(0, round((cue.start + cue.end) / 2 * float(frame_rate))))] = 1
         elif cue.viseme == "sil":
-            _hold(rest, frames, cue.start + RESTING, cue.end - CLOSING, RESTING, CLOSING)
+            # a mouth comes to rest after it spoke and leaves it before it speaks
+            start = cue.start + RESTING if cue is not track.cues[0] else cue.start - RESTING
+            end = cue.end - RESTING / 2 if cue is not track.cues[-1] else cue.end + RESTING
+            _hold(rest, frames, start, end, RESTING / 2)
         elif cue.viseme == "FF":
-            _hold(bite, frames, cue.start, cue.end, CLOSING, OPENING)
+            _hold(bite, frames, cue.start, cue.end, PRESSING)
         elif cue.viseme == "TH":
-            _hold(tongue, frames, cue.start, cue.end, CLOSING, OPENING)
+            _hold(tongue, frames, cue.start, cue.end, PRESSING)
     jaw = WIDEST * np.clip(opening, 0, 1) * (1 - rest)
     motion = MouthMotion.from_channels(
         frame_rate,
@@ -132,13 +137,13 @@ def _articulate(track: VisemeTrack, shapes: np.ndarray, frame_rate: Fraction, du
     return replace(motion, visemes=track)
 
 
-def _hold(values: np.ndarray, frames: np.ndarray, start: float, end: float, before: float, after: float) -> None:
-    """Raise `values` to 1 from `start` to `end`, gently within the seconds before and after."""
+def _hold(values: np.ndarray, frames: np.ndarray, start: float, end: float, ramp: float) -> None:
+    """Raise `values` to 1 from `start` to `end`, gently within the seconds of `ramp` before and after."""
     if end <= start:
         return
-    first, last = np.searchsorted(frames, (start - before, end + after))
+    first, last = np.searchsorted(frames, (start - ramp, end + ramp))
     at = frames[first:last]
-    near = np.clip(np.minimum((at - start + before) / before, (end + after - at) / after), 0, 1)
+    near = np.clip(np.minimum(at - start, end - at) / ramp + 1, 0, 1)
     values[first:last] = np.maximum(values[first:last], near * near * (3 - 2 * near))
 
 

@@ -105,11 +105,10 @@ def phones_of(ipa: str) -> list[int]:
 
 
 VISEME_OF = np.array([VISEMES.index(phone.viseme) for phone in PHONES])
-SHAPES = np.array(
-    [np.mean([(p.opening, p.pucker, p.wide) for p in PHONES if p.viseme == viseme], axis=0) for viseme in VISEMES],
-    np.float32,
-)
-"""(15, 3) opening, pucker and spread of the lips for each viseme."""
+PHONE_SHAPES = np.array([(phone.opening, phone.pucker, phone.wide) for phone in PHONES], np.float32)
+"""(31, 3) opening, pucker and spread of the lips for each phone."""
+SHAPES = np.stack([PHONE_SHAPES[VISEME_OF == index].mean(axis=0) for index in range(len(VISEMES))])
+"""(15, 3) the same for each viseme."""
 SWITCH = 1.5
 """Nats of evidence it takes to change from one viseme to another."""
 SHORTEST = 0.03

@@ -171,7 +171,7 @@ def test_closures_are_found_with_the_transcript(data):
 
 
 def test_heard_is_not_changed_in_place():
-    heard = Heard(said("mmmaaa" * 5), np.zeros((30, 3), np.float32), np.zeros(30, np.float32), Fraction(3, 10))
+    heard = Heard(said("mmmaaa" * 5), np.zeros(30, np.float32), Fraction(3, 10))
     before = heard.phones.copy()
     if espeak.available():
         follow_transcript(heard, "mama mama")

@@ -178,8 +178,9 @@ class Network(nn.Module):
             gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
             tensors[f"{name}.weight"] = (layer.weight * gain[:, None, None]).permute(2, 1, 0)
             tensors[f"{name}.bias"] = (layer.bias - norm.running_mean) * gain + norm.bias
-        tensors["last.weight"] = self.last.weight[:, :, 0].T
-        tensors["last.bias"] = self.last.bias
+        phones = torch.arange(2 * self.outputs) % self.outputs < len(PHONES)  # the shapes only help to learn
+        tensors["last.weight"] = self.last.weight[phones, :, 0].T
+        tensors["last.bias"] = self.last.bias[phones]
         return {name: value.detach().numpy().astype(np.float16).copy() for name, value in tensors.items()}
 
 
