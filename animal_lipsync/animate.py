@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +15,9 @@ from .motion import speech_to_motion
 from .render import MouthEngine, render
 from .types import Audio, FaceTrack, MouthMotion
 from .video import VideoWriter, pingpong_indices
+
+EASE = 0.2
+"""Seconds in which a mouth shuts before its face is lost, and takes up again when it is back."""
 
 
 def voice_motion(voice: str | os.PathLike | Audio, frame_rate: Fraction) -> MouthMotion:
@@ -48,6 +52,7 @@ def animate(
     motion = motion.resampled(clip.frame_rate, count)
     if len(face) > 1:
         face = face[pingpong_indices(len(face), count)]
+        motion = ease_where_lost(motion, face.visible)
     blocks, sample_rate, channels = _open_voice(voice)
     frames = render(clip.read(count), face, motion, engine, device=device)
     with VideoWriter(
@@ -61,6 +66,20 @@ def animate(
         # what is left is shorter than a frame
         for block in blocks:
             video.write_audio(block)
+
+
+def ease_where_lost(motion: MouthMotion, visible: np.ndarray) -> MouthMotion:
+    """The motion coming to rest over `EASE` seconds towards frames in which the face is not `visible`, (T,) bool."""
+    lost = np.flatnonzero(~visible)
+    if not len(lost):
+        return motion
+    frames = np.arange(len(visible))
+    after = np.searchsorted(lost, frames)
+    away = np.minimum(
+        np.abs(frames - lost[np.minimum(after, len(lost) - 1)]), np.abs(frames - lost[np.maximum(after - 1, 0)])
+    )
+    share = np.clip(away / (EASE * float(motion.frame_rate)), 0, 1)
+    return replace(motion, values=(motion.values * share[:, None]).astype(np.float32))
 
 
 def output_frames(clip: Clip, motion: MouthMotion, voice: str | os.PathLike | Audio) -> int:

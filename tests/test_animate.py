@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 
-from animal_lipsync.animate import animate, output_frames, voice_motion
+from animal_lipsync.animate import animate, ease_where_lost, output_frames, voice_motion
 from animal_lipsync.audio import load_audio
 from animal_lipsync.clip import Clip
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_pixels
-from animal_lipsync.types import Audio
+from animal_lipsync.types import Audio, MouthMotion
 from animal_lipsync.video import probe, read_frames
 from tests.animals import make_face, pose, rough_picture, soft_picture
 
@@ -244,3 +244,18 @@ def test_a_full_disk_is_named_and_leaves_no_file(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mouth_shuts_before_its_face_is_lost_and_opens_again_gently():
+    motion = MouthMotion.from_channels(Fraction(25), 40, jaw_open=1.0)
+    visible = np.ones(40, bool)
+    assert ease_where_lost(motion, visible) is motion
+    visible[20:25] = False
+    jaw = ease_where_lost(motion, visible).channel("jaw_open")
+    assert not jaw[20:25].any() and jaw[:15].min() == jaw[30:].min() == 1
+    assert (np.diff(jaw[14:21]) < 0).all() and (np.diff(jaw[24:30]) > 0).all()
+
+
+def test_a_face_never_seen_leaves_the_mouth_at_rest():
+    motion = MouthMotion.from_channels(Fraction(25), 5, jaw_open=1.0)
+    assert not ease_where_lost(motion, np.zeros(5, bool)).values.any()
