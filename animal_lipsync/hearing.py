@@ -89,17 +89,22 @@ def _weights() -> dict[str, np.ndarray]:
 def _network(features: np.ndarray) -> np.ndarray:
     """(T, 40) features -> (T, 31) logits; two rows at a time are one step."""
     steps = (len(features) + 1) // 2
-    padded = np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge")
-    x = ((padded + 4) / 1.5).astype(np.float32).reshape(steps, 2 * BANDS)
+    x = network_input(np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge"))
     outputs = []
     for start in range(0, steps, STEPS):
         before = min(start, HALO)
-        y = _layers(x[start - before : start + STEPS + HALO])[before : before + STEPS]
+        y = network_layers(x[start - before : start + STEPS + HALO])[before : before + STEPS]
         outputs.append(y.reshape(-1, y.shape[1] // 2))
     return np.concatenate(outputs)[: len(features)]
 
 
-def _layers(x: np.ndarray) -> np.ndarray:
+def network_input(features: np.ndarray) -> np.ndarray:
+    """(2 S, 40) features -> (S, 80) steps as the network was trained on."""
+    return ((features + 4) / 1.5).astype(np.float32).reshape(-1, 2 * BANDS)
+
+
+def network_layers(x: np.ndarray) -> np.ndarray:
+    """(S, 80) steps -> (S, 62) logits of the two rows of each; beyond the ends lies silence."""
     weights = _weights()
     x = np.maximum(_convolve(x, weights["first.weight"], weights["first.bias"], 1), 0)
     for index, dilation in enumerate(DILATIONS):
