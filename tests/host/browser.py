@@ -57,6 +57,14 @@ class ComfyPage:
         assert answer.value.ok, answer.value.text()
         return answer.value.json()["prompt_id"]
 
+    def wait_for_video(self, filename: str):
+        """Until a node shows this video, decoded."""
+        self.page.wait_for_function(
+            """name => [...document.querySelectorAll("video")]
+                .some(video => video.currentSrc.includes(name) && video.videoWidth > 0)""",
+            arg=filename,
+        )
+
     def fit(self):
         """Bring the whole graph into view."""
         self.page.evaluate(

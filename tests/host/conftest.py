@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def comfyui(tmp_path_factory, shipped):
     path = find_comfyui()
     if path is None:
         pytest.skip("no ComfyUI; scripts/test.sh fetches one, or set COMFYUI_PATH")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a test run that is ended ends its server too
     with ComfyUI(path, tmp_path_factory.mktemp("comfyui"), ROOT, shipped) as server:
         yield server
 

@@ -10,6 +10,7 @@ from animal_lipsync.audio import load_audio
 from animal_lipsync.clip import Clip
 from animal_lipsync.crop import place_crop
 from animal_lipsync.types import Faces
+from animal_lipsync.video import pingpong_indices
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "animal_lipsync" / "samples"
@@ -33,16 +34,15 @@ def test_a_workflow_runs_as_it_ships(name, page, comfyui):
     page.open(json.loads((ROOT / "workflows" / f"{name}.json").read_text()))
     assert page.red_nodes() == []
 
+    comfyui.post("/free", {"free_memory": True})  # so that the second renderer sees progress pictures too
     entry = comfyui.wait(page.press_run())
     assert entry["status"]["status_str"] == "success"
-    page.page.wait_for_timeout(3000)
+    nodes = {node["class_type"]: entry["outputs"].get(id) for id, node in entry["prompt"][2].items()}
+    shown = [result["filename"] for output in nodes.values() for result in (output or {}).get("images", ())]
+    for video in filter(lambda name: name.endswith(".mp4"), shown):
+        page.wait_for_video(video)
     page.screenshot(SCREENSHOTS / f"{name}-{page.renderer}.png")
     assert page.red_nodes() == []
-
-    nodes = {node["class_type"]: entry["outputs"].get(id) for id, node in entry["prompt"][2].items()}
-    for kind in ("AnimalLipSync_MakeAnimalTalk", "AnimalLipSync_AnimateMouthWarp"):
-        if kind in nodes:
-            assert comfyui.path(nodes[kind]["images"][0]).is_file(), "the node shows its result"
     assert_talks(comfyui.path(nodes["SaveVideo"]["images"][0]), *(SAMPLES / file for file in SOURCES[name]))
 
 
@@ -69,19 +69,15 @@ def assert_talks(video: Path, source: Path, keypoints: Path):
 
     talking = Clip.open(video)
     face = clip.face(Faces.from_json(keypoints.read_text()))
+    crops = place_crop(face)[pingpong_indices(len(face), talking.frames)]
+    edge = np.s_[:, : clip.width // 12]
     mouth, away = [], []
     for index, (before, after) in enumerate(zip(clip.read(talking.frames), talking.read(talking.frames), strict=True)):
-        crop = place_crop(face[:1] if len(face) == 1 else face[[clip_frame(index, len(face))]])
-        (x, y), side = crop.centre[0].astype(int), int(crop.side[0] / 4)
-        change = np.abs(before.astype(int) - after).mean(axis=2)
-        mouth.append(change[y - side : y + side, x - side : x + side].mean())
-        away.append(change[:, : clip.width // 12].mean())
+        (x, y), side = crops.centre[index].astype(int), int(crops.side[index] / 4)
+        middle = np.s_[y - side : y + side, x - side : x + side]
+        mouth.append(np.abs(before[middle].astype(int) - after[middle]).mean())
+        away.append(np.abs(before[edge].astype(int) - after[edge]).mean())
     loudness = [np.sqrt((part**2).mean()) for part in np.array_split(voice.waveform[0], len(mouth))]
-    assert np.max(away) < 2.5, "only compression changes what is far from the mouth"
+    assert np.max(away) < 4, "only compression changes what is far from the mouth"
     assert np.ptp(mouth) > 5, "the mouth moves"
     assert np.corrcoef(mouth, loudness)[0, 1] > 0.4, "the mouth moves with the voice"
-
-
-def clip_frame(index: int, frames: int) -> int:
-    last = frames - 1
-    return last - abs(last - index % (2 * last))
