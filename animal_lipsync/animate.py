@@ -20,9 +20,16 @@ EASE = 0.2
 """Seconds in which a mouth shuts before its face is lost, and takes up again when it is back."""
 
 
-def voice_motion(voice: str | os.PathLike | Audio, frame_rate: Fraction) -> MouthMotion:
-    """The motion of a mouth that says `voice`, a sound file or sound in memory."""
-    return speech_to_motion(voice if isinstance(voice, Audio) else read_audio(voice), frame_rate)
+def voice_motion(
+    voice: str | os.PathLike | Audio,
+    frame_rate: Fraction,
+    *,
+    transcript: str | None = None,
+    language: str = "en-us",
+) -> MouthMotion:
+    """The motion of a mouth that says `voice`, a sound file or sound in memory; see `speech_to_motion`."""
+    sound = voice if isinstance(voice, Audio) else read_audio(voice)
+    return speech_to_motion(sound, frame_rate, transcript=transcript, language=language)
 
 
 def animate(

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 def animate_command(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
-    from .animate import animate, output_frames, voice_motion
+    from .animate import animate, output_frames
     from .blinks import add_blinks
     from .clip import Clip
     from .engine import WarpEngine
@@ -49,7 +49,7 @@ def animate_command(options: argparse.Namespace) -> dict:
     if options.motion:
         motion = MouthMotion.from_json(_read_text(options.motion))
     else:
-        motion = voice_motion(options.voice, clip.frame_rate)
+        motion = _voice_motion(options, clip.frame_rate)
     if options.nod:
         motion = nod(motion, options.nod)
     motion = add_blinks(motion, options.blinks)
@@ -85,6 +85,7 @@ def demo_command(options: argparse.Namespace) -> dict:
     options.source, options.voice = str(samples / "fox.jpg"), str(samples / "voice.wav")
     options.keypoints, options.face = samples / "fox.faces.json", 0
     options.motion = options.reference = options.reference_keypoints = options.frame_rate = None
+    options.transcript, options.language = None, "en-us"
     return animate_command(options)
 
 
@@ -110,9 +111,14 @@ def detect_command(options: argparse.Namespace) -> dict:
 
 
 def motion_command(options: argparse.Namespace) -> dict:
-    from .animate import voice_motion
+    from .cues import to_rhubarb
 
-    motion = voice_motion(options.voice, options.frame_rate)
+    motion = _voice_motion(options, options.frame_rate)
+    if options.rhubarb:
+        form = Path(options.rhubarb).suffix.lstrip(".").lower()
+        if form not in ("tsv", "json", "xml"):
+            raise ValueError(f"{options.rhubarb} must end in .tsv, .json or .xml.")
+        _write_text(options.rhubarb, to_rhubarb(motion.visemes, form=form))
     if options.output:
         _write_text(options.output, motion.to_json())
     return {
@@ -137,6 +143,13 @@ def frame_command(options: argparse.Namespace) -> dict:
     posed = next(render([next(clip.read(1))], face, motion, WarpEngine()))
     write_picture(options.output, np.asarray(posed.pixels))
     return {"output": options.output, "width": clip.width, "height": clip.height}
+
+
+def _voice_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
+    from .animate import voice_motion
+
+    transcript = _read_text(options.transcript) if options.transcript else None
+    return voice_motion(options.voice, frame_rate, transcript=transcript, language=options.language)
 
 
 def _face(clip, options: argparse.Namespace) -> FaceTrack:
@@ -164,15 +177,21 @@ def _read_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file; a JSON file is expected.") from None
+        raise ValueError(f"{path} is not a text file.") from None
     except OSError as error:
         raise ValueError(f"Cannot read {path} ({error.strerror}); check the name.") from None
 
 
 def _write_text(path: str, text: str) -> None:
+    target = Path(path)
+    # a device or pipe is written to; a file is replaced when the new one is whole
+    partial = target if target.exists() and not target.is_file() else target.with_name(f".{target.name}.partial")
     try:
-        Path(path).write_text(text)
+        partial.write_text(text)
+        partial.replace(target)
     except OSError as error:
+        if partial is not target:
+            partial.unlink(missing_ok=True)
         raise ValueError(f"Cannot write {path} ({error.strerror}); check the folder and the free space.") from None
 
 
@@ -196,11 +215,16 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
         sub.add_argument("--blinks", type=float, default=0.0, metavar="PER_MINUTE", help="blink now and then")
 
+    def transcript_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--transcript", metavar="FILE", help="text of what VOICE says; makes the mouth surer")
+        sub.add_argument("--language", default="en-us", help="of the transcript, as eSpeak NG names it")
+
     animate = command("animate", animate_command, "Make the animal of a picture or video say a voice recording.")
     animate.add_argument("source", metavar="PICTURE|VIDEO")
     animate.add_argument("voice", metavar="VOICE", help="any sound or video file")
     animate.add_argument("-o", "--output", metavar="OUT.mp4", help="default: NAME-talking.mp4 in this folder")
     face_options(animate)
+    transcript_options(animate)
     animate.add_argument("--motion", metavar="MOTION.json", help="how the mouth moves; heard from VOICE when not given")
     animate.add_argument("--frame-rate", type=_rate, metavar="25", help="default: the video's own, 25 for a picture")
     animate.add_argument("--reference", metavar="OPEN_MOUTH.png", help="picture of the animal with its mouth open")
@@ -215,6 +239,8 @@ def _parser() -> argparse.ArgumentParser:
     motion = command("motion", motion_command, "Turn a voice into mouth movement.")
     motion.add_argument("voice", metavar="VOICE")
     motion.add_argument("-o", "--output", metavar="MOTION.json")
+    transcript_options(motion)
+    motion.add_argument("--rhubarb", metavar="OUT.tsv", help="the cues in Rhubarb's format: .tsv, .json or .xml")
     motion.add_argument("--frame-rate", type=_rate, default=Fraction(25), metavar="25")
 
     frame = command("frame", frame_command, "Pose one frame, for looking.")
