@@ -97,9 +97,14 @@ def box_crop(box: torch.Tensor, margin: float) -> torch.Tensor:
 
 
 def empty_crop(picture: dict, size: int) -> torch.Tensor | None:
-    """A random square that misses the head."""
+    """A random square that misses the head, or shows so little of it that it should be found at another scale."""
     height, width = picture["mips"][0].shape[-2:]
     x1, y1, x2, y2 = picture["box"].tolist()
+    if random.random() < 0.4:
+        head = max(x2 - x1, y2 - y1)
+        side = head * random.uniform(0.2, 0.5)
+        x, y = random.uniform(x1, x2), random.uniform(y1, y2)
+        return torch.tensor([x, y, side, random.gauss(0, 0.2)])
     for _ in range(12):
         side = min(height, width) * random.uniform(0.15, 0.8)
         x, y = random.uniform(side / 2, width - side / 2), random.uniform(side / 2, height - side / 2)
