@@ -6,7 +6,8 @@ Terms:
     found      share of labelled heads for which some face of at least `min_score` overlaps the label by IoU >= 0.5
     false      faces per picture that overlap no label by IoU >= 0.2
     error      distance from a keypoint to its label over the larger side of the labelled head box, in percent, mean
-               over points labelled as seen; "given box": the label's box is used; "end to end": the detector's
+               over points labelled as seen, by hand, without sight of any network's proposal; "given box": the label's
+               box is used; "end to end": the detector's
     seam, ...  the same for points 5 and 6; mouth corners 3 and 4; chin 7
 """
 
@@ -134,6 +135,8 @@ def main():
     for entry in annotations:
         if entry["set"] == "oxford_pets" and is_held_out(entry["file"]):
             label = {"box": entry["boxes"][0], "species": entry["species"], **by_file.get(entry["file"], {})}
+            if "origin" in label:
+                label["keypoints"] = None
             held_out[args.data / "train" / entry["file"]] = [label]
     shown = json.loads((args.data / "pictures" / "keypoints.json").read_text())
     pictures = {args.data / "pictures" / name: faces for name, faces in shown.items()}

@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     for name in ("faces", "head", "mouth"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -112,8 +113,8 @@ def main():
     print(f"  {int(is_face.sum())} faces, {100 * (sure[is_face] > 0.3).float().mean():.1f} % over 0.3")
     print(f"  {int((~is_face).sum())} others, {100 * (sure[~is_face] > 0.3).float().mean():.1f} % over 0.3")
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in detector.state_dict().items()}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, WEIGHTS)
-    print(f"{WEIGHTS.name}: {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, args.out)
+    print(f"{args.out.name}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
