@@ -91,7 +91,7 @@ def speak(
         index = 0
         while event[index].type != END:
             if event[index].type == PHONEME:
-                starts.append((event[index].sample, event[index].name.decode(errors="ignore").strip("_:|")))
+                starts.append((event[index].sample, event[index].name.decode(errors="ignore").strip("_:|ˈˌ")))
             index += 1
         return 0
 

@@ -56,7 +56,8 @@ def hear(audio: Audio | Iterable[Audio]) -> Heard:
         phones[:, 0] = 0
         return Heard(phones, np.full(length, FLOOR, np.float32), counter.duration)
     level = _speech_level(power)
-    logits = _network(np.maximum(features - level[:, None], FLOOR))
+    features -= level[:, None]
+    logits = _network(np.maximum(features, FLOOR, out=features))
     logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
     return Heard(logits, (power - level).astype(np.float32), counter.duration)
 
@@ -78,7 +79,8 @@ def _speech_level(power: np.ndarray) -> np.ndarray:
     span = 5 * FRAMES_PER_SECOND
     centres = np.arange(0, len(power) + span, span)
     levels = [np.percentile(power[max(0, at - span) : at + span], 95) for at in np.minimum(centres, len(power) - 1)]
-    return np.interp(np.arange(len(power)), centres, np.maximum(levels, np.percentile(power, 95) - QUIETER))
+    levels = np.maximum(levels, np.percentile(power, 95) - QUIETER)
+    return np.interp(np.arange(len(power)), centres, levels).astype(np.float32)
 
 
 @cache

@@ -20,7 +20,8 @@ AHEAD = 3  # steps of 20 ms that are heard before one is judged
 REACH = 3  # rows of 10 ms on either side that are blurred together
 DELAY = (2 * AHEAD + 2 + REACH) / FRAMES_PER_SECOND + 0.0125
 """Seconds of voice after a moment that are heard before its frame is certain."""
-FALL = 0.1 / FRAMES_PER_SECOND  # log10 of power a row, by which the level of speech is forgotten: 1 dB a second
+EXPECTED = SILENCE + 4.0  # log10 of power of speech that is yet to come: 30 dB below full scale
+FALL = 0.2 / FRAMES_PER_SECOND  # log10 of power a row, by which the level of speech is forgotten: 2 dB a second
 LIFT = 1.25
 """How much further than heard a mouth opens; a file's is found by listening to the whole."""
 
@@ -81,7 +82,7 @@ def _followed_by_rest(rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 def _judged(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
     """(n, 5) opening, pucker, wide, and the probabilities of closure and silence, row by row as they become certain."""
-    level = SILENCE + 1.0
+    level = EXPECTED
     pending = np.zeros((0, BANDS), np.float32)
     steps: list[np.ndarray] = []  # the last that are still needed
     judged = 0  # of those

@@ -27,7 +27,7 @@ from .types import (
     _number,
 )
 from .video import time_to_frame
-from .visemes import FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
+from .visemes import BELIEVED, FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
 
 WIDEST = 0.9
 """`jaw_open` of the widest vowel; beyond it lies shouting."""
@@ -68,7 +68,8 @@ def speech_to_motion(
         heard, _ = follow_transcript(heard, transcript, language, audio=join_blocks(kept))
     else:
         heard = hear(audio)
-    track = replace(viseme_track(heard.phones), text=transcript or None)
+    track = viseme_track(heard.phones, believed=0 if transcript else BELIEVED)
+    track = replace(track, text=transcript or None)
     shapes = _smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]
     lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0

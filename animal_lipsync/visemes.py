@@ -111,6 +111,8 @@ SHAPES = np.stack([PHONE_SHAPES[VISEME_OF == index].mean(axis=0) for index in ra
 """(15, 3) the same for each viseme."""
 SWITCH = 1.5
 """Nats of evidence it takes to change from one viseme to another."""
+BELIEVED = 2.0
+"""Rows of certainty, in sum, under which a closure is not believed: it opens and shuts for everybody to see."""
 SHORTEST = 0.03
 """Seconds that a cue lasts at least; one that would be shorter belongs to its neighbours."""
 SHORTEST_CLOSURE = 0.05
@@ -119,20 +121,21 @@ SHORTEST_PAUSE = 0.12
 """Seconds; in a shorter one the mouth does not come to rest."""
 
 
-def viseme_track(phones: np.ndarray) -> VisemeTrack:
+def viseme_track(phones: np.ndarray, *, believed: float = BELIEVED) -> VisemeTrack:
     """The likeliest cues without a gap between them, each long enough to be seen.
 
     Args:
         phones: (T, 31) log-probabilities of `PHONES`, T rows of 10 ms.
+        believed: rows of certainty that a closure takes; 0 where a transcript vouches for it.
     """
     members = [phones[:, VISEME_OF == index] for index in range(len(VISEMES))]
     score = np.stack([np.logaddexp.reduce(member, axis=1) for member in members], axis=1)
     path = _best_path(score)
-    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1)).tolist()
-    runs = [
-        (start / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND, VISEMES[path[start]])
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    closure = VISEMES.index("PP")
+    for start, end in _runs(path):
+        if path[start] == closure and np.exp(score[start:end, closure]).sum() < believed:
+            path[start:end] = path[start - 1] if start else 0
+    runs = [(start / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND, VISEMES[path[start]]) for start, end in _runs(path)]
     return VisemeTrack(tuple(Cue(*run) for run in long_enough(runs)))
 
 
@@ -161,6 +164,12 @@ def long_enough(runs: list[tuple[float, float, str]]) -> list[tuple[float, float
                 taken = min(missing / 2 if before else missing, max(0.0, after[1] - after[0] - SHORTEST))
                 after[0] = kept[index][1] = end + taken
     return [tuple(run) for run in kept]
+
+
+def _runs(path: np.ndarray) -> list[tuple[int, int]]:
+    """(start, end) of every stretch of one class."""
+    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1)).tolist()
+    return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:
