@@ -277,7 +277,7 @@ class JawField:
             high = torch.cat([c + radius for c in centre], 2)
         else:
             is_stretched = self.stretch != 0
-            grown = torch.where(is_stretched, 2.02, 1.87)
+            grown = torch.where(is_stretched, (1.87 * (1 + self.stretch)).clamp(min=2.02), 1.87)
             up = 0.9 * self.nose - torch.minimum(self.left_drop, self.right_drop).clamp(max=0)
             up = up + LINE_REACH * self.half_width
             up = torch.where(is_stretched, torch.maximum(up, 0.8 * self.half_width + 0.7 * self.jaw), up)

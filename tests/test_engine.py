@@ -90,7 +90,7 @@ def test_outside_the_region_pixels_are_neither_changed_nor_read(face, motion):
 
 
 @views
-@pytest.mark.parametrize("size, channels", [(24, {}), (7, {}), (14, {"head_pitch": [0, 5, -5], "blink_right": 1})])
+@pytest.mark.parametrize("size, channels", [(24, {}), (7, {}), (14, {"head_yaw": [0, 30, -20], "blink_right": 1})])
 def test_the_crop_of_the_region_is_animated_as_the_whole_picture_is(points, species, size, channels):
     picture = soft_picture(210, 190)
     face = make_face(points, at=(115, 100), size=size, species=species)
@@ -102,6 +102,17 @@ def test_the_crop_of_the_region_is_animated_as_the_whole_picture_is(points, spec
     crop = engine(picture[..., y1:y2, x1:x2], face.shifted(x1, y1), motion, canvas=canvas)
     difference = (crop - whole[..., y1:y2, x1:x2]).abs()
     assert difference.max() < 0.05 and difference.mean() < 1e-3
+
+
+@views
+@pytest.mark.parametrize("turn", [0, 50])
+def test_the_region_of_a_large_mouth_holds_all_that_moves(points, species, turn):
+    picture = rough_picture(230, 230)
+    face = make_face(points, at=(115, 105), size=36, turn=turn, species=species)
+    motion = pose(2, jaw_open=1, mouth_wide=[0, 1])
+    region = inside_box(picture, engine.region(face, motion, 230, 230))
+    assert region.float().mean() < 0.9
+    assert same(torch.where(region, 0, engine(picture, face, motion)), torch.where(region, 0, picture))
 
 
 def test_the_picture_given_is_left_as_it_was():
@@ -227,9 +238,10 @@ def test_a_still_is_the_same_frame_over_and_over(points, species):
 def test_heads_that_turn_from_front_to_side_share_a_batch():
     faces = [make_face(points, at=(60, 55), size=20) for points in (FRONT, SIDE, FRONT, SIDE)]
     frames = soft_picture(120, 110).expand(4, -1, -1, -1)
-    together = engine(frames, joined(*faces), pose(4, jaw_open=0.7))
+    motion = pose(4, jaw_open=[0.2, 0.4, 0.7, 0.9])
+    together = engine(frames, joined(*faces), motion)
     for row, face in enumerate(faces):
-        alone = engine(frames[:1], face, pose(jaw_open=0.7))
+        alone = engine(frames[:1], face, motion[row : row + 1])
         assert (together[row] - alone[0]).abs().max() < 0.06
     assert (together[0] - together[1]).abs().max() > 0.1
 

@@ -132,10 +132,9 @@ def test_half_closed_lids_do_not_touch_an_eye_that_stays_open():
 def test_seen_from_the_side_either_blink_closes_the_eye_that_shows():
     picture = rough_picture(WIDTH, HEIGHT)
     face = a_face(SIDE)
-    for name in ("blink_left", "blink_right"):
-        changed = (engine(picture, face, pose(**{name: 1.0})) != picture).any(1)[0]
-        x, y = face.keypoints[0, LEFT_EYE].astype(int)
-        assert changed[y, x]
+    left, right = (engine(picture, face, pose(**{name: 1.0})) for name in ("blink_left", "blink_right"))
+    x, y = face.keypoints[0, LEFT_EYE].astype(int)
+    assert (left != picture).any(1)[0, y, x] and same(left, right)
 
 
 @pytest.mark.parametrize("points", [FRONT, SIDE])

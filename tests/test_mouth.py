@@ -81,25 +81,14 @@ def test_a_cat_has_canines_a_rabbit_incisors_and_a_cow_no_upper_teeth():
 
 
 @views
-def test_teeth_grow_out_of_the_lips_as_they_part(is_side):
-    def teeth(gap):
-        with_teeth = paint(gap, is_side=is_side)
-        without = paint_mouth(
-            torch.full((1, 1, 96), gap),
-            light=WHITE,
-            slant=torch.zeros(1, 1, 1),
-            dentition=TOOTHLESS,
-            is_side=is_side,
-            beak=False,
-        )
-        return float((with_teeth - without).abs().mean() * gap)
-
-    areas = [teeth(gap) for gap in (0.001, 0.05, 0.1, 0.3)]
-    assert areas == sorted(areas) and areas[0] < 0.01 * areas[-1]
+@pytest.mark.parametrize("species", ["dog", "rabbit"])
+def test_teeth_grow_out_of_the_lips_as_they_part(species, is_side):
+    shares = [float(white(paint(gap, species=species, is_side=is_side)).float().mean()) for gap in (0.001, 0.03, 0.3)]
+    assert shares[0] == 0 and shares[1] < 0.5 * shares[2]
 
 
 def test_names_choose_the_teeth_and_case_does_not_matter():
-    assert dentition_of("Cat", beak=False) is dentition_of("LION", beak=False)
+    assert dentition_of("cat", beak=False) is dentition_of("LION", beak=False) is not CARNIVORE
     assert dentition_of("rabbit", beak=False) is not dentition_of("horse", beak=False)
     assert dentition_of("dragon", beak=False) is CARNIVORE
     assert dentition_of("dog", beak=True) is TOOTHLESS
