@@ -3,8 +3,8 @@
     python benchmarks/visemes.py [--data ../shared/data] [--metric ../shared/tools/bench_visemes.py] [--transcript]
 
 Two sets: `lj`, 16 LJSpeech sentences (17 to 32) that the network never heard, of a speaker whose sentences 1 to 16 it
-did; `arctic`, sentences 25 to 150 of a male speaker, labelled by WebMAUS: no recording of his was trained on, but voices
-of Flite were built from the same corpus, whose speakers he may be one of. Sentences 1 to 24 set the few constants of
+did; `arctic`, sentences 25 to 150 of a male speaker, labelled by WebMAUS: no recording of his was trained on, but
+voices of Flite were built from the same corpus and he may be one of them. Sentences 1 to 24 set the few constants of
 the cues. Each clean, `noisy` (pink noise at 15 dB and a room) and `pitch5` (five semitones higher, tempo kept). Labels
 hold a stop's closure and burst in one: they are parted where loudness rises fastest. What is measured is the product:
 the cues of `speech_to_motion` and the opening `jaw_open * (1 - mouth_close)` of its motion at 100 frames a second.
