@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 from train import box_crop, load_pictures
 
-from animal_lipsync.detection import Detector, load_detector, place_keypoints
+from animal_lipsync.detection import SPECIES, Detector, load_detector, place_keypoints
 
 HERE = Path(__file__).resolve().parent
 LABELS, PROPOSALS = HERE / "labels.json", HERE / ".cache"
@@ -42,7 +42,8 @@ def propose(data: Path, weights: Path | None):
         with torch.inference_mode():
             found = place_keypoints(frame, picture["box"][None], torch.ones(1), detector)
         points = np.concatenate([found.keypoints[0], found.keypoint_scores[0][:, None]], axis=1)
-        proposals.append({"file": picture["file"], "box": picture["box"].tolist(), "points": points.round(3).tolist()})
+        known = {"file": picture["file"], "box": picture["box"].tolist(), "species": SPECIES[picture["species"]]}
+        proposals.append(known | {"points": points.round(3).tolist()})
     proposals.sort(key=lambda p: np.mean([score for _, _, score in p["points"]]))
     PROPOSALS.mkdir(exist_ok=True)
     (PROPOSALS / "proposals.json").write_text(json.dumps(proposals))
@@ -109,14 +110,17 @@ def accept(page: int, fixes: dict):
             {
                 "file": proposal["file"],
                 "box": proposal["box"],
+                "species": proposal["species"],
                 "keypoints": keypoints,
                 "mouth": (fix or {}).get("mouth", "shut"),
                 "pose": (fix or {}).get("pose", "frontal"),
                 "origin": "proposed by the network, corrected by eye",
             }
         )
-    LABELS.write_text(json.dumps(document))
-    print(len(document["faces"]), "faces in", LABELS.name)
+    faces = document.pop("faces")
+    lines = ",\n".join(json.dumps(face) for face in faces)
+    LABELS.write_text(json.dumps(document)[:-1] + ', "faces": [\n' + lines + "\n]}\n")
+    print(len(faces), "faces in", LABELS.name)
 
 
 if __name__ == "__main__":
