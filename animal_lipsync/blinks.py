@@ -24,14 +24,12 @@ def add_blinks(motion: MouthMotion, per_minute: float) -> MouthMotion:
     random = np.random.default_rng(0)
     wait = 60 / per_minute
     start = random.uniform(0.4, 1.0) * min(wait, 3.0)
-    while start < times[-1]:
+    while start < times.max(initial=0):
         since = times - start
         closing = np.clip(since / CLOSING, 0, 1)
         opening = np.clip((since - CLOSING - SHUT) / OPENING, 0, 1)
         shut = np.maximum(shut, closing - opening)
         start += max(SOONEST, random.uniform(0.4, 1.6) * wait)
-    values = motion.values.copy()
-    for name in ("blink_left", "blink_right"):
-        column = motion.channels.index(name)
-        values[:, column] = np.maximum(values[:, column], shut)
-    return MouthMotion(values, motion.frame_rate, motion.channels, motion.visemes)
+    return motion.with_channels(
+        **{name: np.maximum(motion.channel(name), shut) for name in ("blink_left", "blink_right")}
+    )

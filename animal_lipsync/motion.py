@@ -161,13 +161,16 @@ def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
 
 def nod(motion: MouthMotion, degrees: float) -> MouthMotion:
     """The motion with a nod of up to `degrees` added to `head_pitch` (positive: nose down) on stressed syllables."""
+    if not abs(degrees) <= HEAD_LIMIT:
+        raise ValueError(f"nod must lie between -{HEAD_LIMIT:g} and {HEAD_LIMIT:g} degrees, got {degrees:g}.")
+    if not len(motion):
+        return motion
     jaw = motion.channel("jaw_open").astype(float)
     hops = float(motion.frame_rate) / FRAMES_PER_SECOND
     stress = np.clip(_smooth(jaw, 8 * hops) - _smooth(jaw, 40 * hops), 0, None)
     stress = _smooth(stress / max(stress.max(initial=0), 0.05), 6 * hops)
-    values = motion.values.copy()
-    values[:, motion.channels.index("head_pitch")] += degrees * stress
-    return MouthMotion(values, motion.frame_rate, motion.channels, motion.visemes)
+    pitch = motion.channel("head_pitch") + degrees * stress
+    return motion.with_channels(head_pitch=np.clip(pitch, -HEAD_LIMIT, HEAD_LIMIT))
 
 
 def keyframes_to_motion(text: str) -> MouthMotion:

@@ -71,10 +71,10 @@ def build_rig(face: FaceTrack) -> MouthRig:
     Points that lie on top of each other, are mirrored or out of the frame give a small, regular mouth, never a fold.
 
     Raises:
-        ValueError: a keypoint is not a finite number.
+        ValueError: a keypoint or the box is not a finite number.
     """
     points = face.keypoints.astype(np.float64)
-    if not np.isfinite(points).all():
+    if not (np.isfinite(points).all() and np.isfinite(face.boxes).all()):
         raise ValueError("The keypoints hold values that are not numbers; set them again with Edit Keypoints.")
     upper, lower, chin = points[:, UPPER_LIP], points[:, LOWER_LIP], points[:, CHIN]
     beak = face.species.lower() in BIRDS

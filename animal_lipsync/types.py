@@ -208,6 +208,8 @@ class MouthMotion:
     def __post_init__(self):
         if self.values.ndim != 2 or self.values.shape[1] != len(self.channels):
             raise ValueError(f"values must have shape (frames, {len(self.channels)}), got {self.values.shape}")
+        if not np.isfinite(self.values).all():
+            raise ValueError("The motion holds values that are not numbers (NaN or infinite); make it again.")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -220,6 +222,13 @@ class MouthMotion:
         if name not in self.channels:
             return np.zeros(len(self), np.float32)
         return self.values[:, self.channels.index(name)]
+
+    def with_channels(self, **channels: np.ndarray | float) -> MouthMotion:
+        """The same motion with these channels in place of its own; those that it does not have are added."""
+        names = self.channels + tuple(name for name in channels if name not in self.channels)
+        columns = [channels.get(name, self.channel(name)) for name in names]
+        values = np.stack([np.broadcast_to(column, len(self)) for column in columns], axis=1).astype(np.float32)
+        return replace(self, values=values, channels=names)
 
     @classmethod
     def from_channels(cls, frame_rate: Fraction, length: int, **channels: np.ndarray | float) -> MouthMotion:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import wave
@@ -94,6 +95,13 @@ def test_animate_takes_a_motion_a_rate_and_a_nod(report):
     assert told["frame_rate"] == "30000/1001" and told["frames"] == 6
 
 
+@pytest.mark.parametrize("values", [[[0.0], [1.0], [0.0]], []])
+def test_a_motion_of_the_jaw_alone_takes_nods_and_blinks(report, values):
+    motion = {"version": 1, "frame_rate": "25", "channels": ["jaw_open"], "values": values}
+    Path("jaw.json").write_text(json.dumps(motion))
+    assert report(*ANIMATE, "--motion", "jaw.json", "--nod", "2", "--blinks", "20")["frames"] == 5
+
+
 def test_animate_takes_a_video_and_keypoints_for_each_of_its_frames(report):
     with VideoWriter("clip.mp4", WIDTH, HEIGHT, 20) as video:
         for seed in range(6):
@@ -154,6 +162,13 @@ def test_the_module_runs_the_demo_with_one_object_on_stdout_and_nothing_else(tmp
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
     assert probe(tmp_path / "fox.mp4").frames == told["frames"]
     assert abs(told["duration_s"] - 6.4) < 0.1
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no espeak-ng, which pronounces transcripts")
+def test_what_is_logged_goes_to_stderr(folder):
+    Path("said.txt").write_text("zebras vexed by purple umbrellas")
+    done = python("-m", "animal_lipsync", "motion", SAMPLES / "voice.wav", "--transcript", "said.txt", "--json")
+    assert json.loads(done.stdout) and "words of the transcript" in done.stderr
 
 
 def test_help_of_every_command_names_its_options():
@@ -266,6 +281,10 @@ CASES = [
     ({"motion": "missing.json"}, "missing.json"),
     ({"motion": "cat.json"}, "frame_rate"),
     ({"motion": "wild.json"}, "jaw_open must stay within"),
+    ({"motion": "motion.json", "nod": "nan"}, "nod must lie between"),
+    ({"motion": "motion.json", "nod": "-50"}, "nod must lie between"),
+    ({"motion": "motion.json", "blinks": "nan"}, "blinks must lie between"),
+    ({"transcript": "missing.txt"}, "missing.txt"),
     ({"reference": "cut.png"}, "cut.png"),
     ({"reference": "cat.png", "reference-keypoints": "cat.json"}, "mouth is shut"),
     ({"output": "missing/out.mp4"}, "Check the folder"),
@@ -290,6 +309,7 @@ def test_a_failure_is_one_line_that_names_the_remedy(run, folder, options, named
     [
         ("motion", "voice.wav", "-o", "missing/motion.json"),
         ("motion", "voice.wav", "-o", "/dev/full"),
+        ("motion", "voice.wav", "--rhubarb", "missing/cues.tsv"),
         replaced(FRAME, output="missing/out.png"),
         replaced(FRAME, output="folder"),
         replaced(FRAME, output="out.nonsense"),

@@ -130,9 +130,12 @@ def test_frames_do_not_influence_each_other(faces):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("point", range(len(SCHEMAS["animal9"].names)))
+@pytest.mark.parametrize("point", [*range(len(SCHEMAS["animal9"].names)), "box"])
 def test_keypoints_that_are_not_numbers_are_refused_with_the_remedy(point, value):
     face = make_face()
-    face.keypoints[0, point, 1] = value
+    if point == "box":
+        face.boxes[0, 2] = value
+    else:
+        face.keypoints[0, point, 1] = value
     with pytest.raises(ValueError, match="Edit Keypoints"):
         build_rig(face)

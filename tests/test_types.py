@@ -196,3 +196,18 @@ def test_arrays_that_do_not_fit_are_refused():
 def test_sound_that_cannot_be_is_refused(waveform, rate, reason):
     with pytest.raises(ValueError, match=reason):
         Audio(waveform, rate)
+
+
+def test_channels_are_replaced_or_added():
+    motion = MouthMotion(np.array([[0.1], [0.2]], np.float32), Fraction(25), ("jaw_open",))
+    more = motion.with_channels(head_pitch=np.array([3.0, 4.0]), brow=0.5)
+    assert more.channels == ("jaw_open", "head_pitch", "brow") and more.values.dtype == np.float32
+    np.testing.assert_allclose(more.values, [[0.1, 3, 0.5], [0.2, 4, 0.5]])
+    np.testing.assert_allclose(more.with_channels(jaw_open=1.0).values, [[1, 3, 0.5], [1, 4, 0.5]])
+    assert motion.channels == ("jaw_open",)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_motion_that_is_not_of_numbers_is_refused(value):
+    with pytest.raises(ValueError, match="not numbers"):
+        MouthMotion.from_channels(Fraction(25), 3, jaw_open=[0, value, 0])
