@@ -62,6 +62,7 @@ class WarpEngine:
         motion: MouthMotion,
         *,
         canvas: tuple[float, float, float, float] | None = None,
+        is_still: bool = True,
     ) -> Tensor:
         """Frames in which the animal's mouth follows `motion`.
 
@@ -71,6 +72,7 @@ class WarpEngine:
             motion: the frames to make; its length is N unless N is 1.
             canvas: x1, y1, x2, y2 of the whole picture where `frames` are a crop of it; head movements die away
                 before its edges.
+            is_still: whether a single frame is a still; False where it is one of a clip, whose lip line is not traced.
 
         Returns:
             (len(motion), 3, H, W). Where the motion is at rest and the mouth was shut, `frames` bit for bit.
@@ -89,7 +91,7 @@ class WarpEngine:
         for rows, is_side in _views(rig, seen):
             some = slice(None) if len(frames) == 1 else rows
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side, device=frames.device)
-            if len(frames) == 1 and not rig.gap[0]:
+            if is_still and len(frames) == 1 and not rig.gap[0]:
                 rest = jaw_field(rig, MouthMotion.from_channels(1, 1), is_side=is_side, device=frames.device)
                 jaw = replace(jaw, line=find_lip_line(frames, rest))
             whole = canvas or (0, 0, width, height)

@@ -24,7 +24,7 @@ class MouthEngine(Protocol):
     def region(self, face: FaceTrack, motion: MouthMotion, width: int, height: int) -> tuple[int, int, int, int]:
         """x1, y1, x2, y2 of the part of a `width` x `height` frame that the engine may change."""
 
-    def __call__(self, frames: Tensor, face: FaceTrack, motion: MouthMotion, *, canvas) -> Tensor:
+    def __call__(self, frames: Tensor, face: FaceTrack, motion: MouthMotion, *, canvas, is_still: bool) -> Tensor:
         """(N or 1, 3, h, w) float32 frames -> (len(motion), 3, h, w); `canvas` is the whole picture in their pixels."""
 
 
@@ -96,12 +96,13 @@ def _drawing_thread() -> ThreadPoolExecutor:
 
 def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion, engine: MouthEngine, device: str):
     """(frames, what the engine made of the box, the box), a batch at a time."""
-    start, size = 0, 1
+    start, size, only, is_still = 0, 2, None, len(face) == 1
     while batch := list(islice(frames, min(size, len(motion) - start))):
         rows = slice(start, start + len(batch))
         start += len(batch)
         height, width = batch[0].shape[:2]
-        is_still = len(face) == 1 and all(frame is batch[0] for frame in batch)
+        only = batch[0] if only is None else only
+        is_still = is_still and all(frame is only for frame in batch)
         faces = face if len(face) == 1 else face[rows]
         x1, y1, x2, y2 = box = engine.region(faces, motion[rows], width, height)
         size = int(np.clip(BATCH_PIXELS // max((x2 - x1) * (y2 - y1), 1), 1, 32))
@@ -111,5 +112,7 @@ def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion,
             if len(shifted) < len(crops):
                 shifted = shifted[np.zeros(len(crops), int)]
             canvas = (-x1, -y1, width - x1, height - y1)
-            crops = to_pixels(engine(to_frames(crops).to(device), shifted, motion[rows], canvas=canvas))
+            crops = to_pixels(
+                engine(to_frames(crops).to(device), shifted, motion[rows], canvas=canvas, is_still=is_still)
+            )
         yield batch, np.broadcast_to(crops, (len(batch), *crops.shape[1:])), box
