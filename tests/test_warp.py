@@ -55,7 +55,7 @@ def source_of(field, x, y):
     return (torch.where(below, lower[i][0], upper[i][0]) for i in (0, 1))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(any_faces(), any_poses(), lip_lines)
 def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(face, motion, line):
     field = make_field(face, motion, line)
