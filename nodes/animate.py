@@ -15,7 +15,16 @@ from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
-from .inputs import blinks_input, crf_input, face_input, frame_rate_input, min_score_input, nod_input, source_input
+from .inputs import (
+    blinks_input,
+    crf_input,
+    face_input,
+    frame_rate_input,
+    language_input,
+    min_score_input,
+    nod_input,
+    source_input,
+)
 from .keypoints import find_face
 from .media import open_source, result_file, show, with_progress
 from .motion import speak
@@ -47,8 +56,15 @@ class MakeAnimalTalk(io.ComfyNode):
                 frame_rate_input(),
                 nod_input(),
                 blinks_input(),
+                language_input(),
                 min_score_input(),
                 crf_input(),
+                io.String.Input(
+                    "transcript",
+                    optional=True,
+                    force_input=True,
+                    tooltip="What the voice says, word for word, for surer lips: connect a text node. Not needed.",
+                ),
             ],
             outputs=[
                 io.Video.Output("video"),
@@ -58,11 +74,26 @@ class MakeAnimalTalk(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source, voice, face, frame_rate, nod, blinks, min_score, crf, keypoints=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        source,
+        voice,
+        face,
+        frame_rate,
+        nod,
+        blinks,
+        language,
+        min_score,
+        crf,
+        keypoints=None,
+        transcript="",
+    ) -> io.NodeOutput:
         voice = to_audio(voice)
         with open_source(source, frame_rate) as (clip, _):
             track = find_face(clip, keypoints, face, min_score)
-            motion = speak(voice, clip.frame_rate, nod, blinks)
+            motion = speak(
+                voice, clip.frame_rate, nod=nod, blinks=blinks, transcript=transcript, language=language
+            )
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
             return io.NodeOutput(video, chosen(track, clip), motion, ui=preview)
 

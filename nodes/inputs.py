@@ -72,6 +72,16 @@ def blinks_input():
     )
 
 
+def language_input():
+    return io.String.Input(
+        "language",
+        default="en-us",
+        advanced=True,
+        tooltip="Of the transcript, as eSpeak NG calls it: en-us, en-gb, de, fr, es, ru, ja, cmn. Without a transcript "
+        "any language is understood.",
+    )
+
+
 def crf_input():
     return io.Int.Input(
         "crf",

@@ -10,7 +10,7 @@ from ..animal_lipsync.blinks import add_blinks
 from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, MouthMotion
-from .inputs import blinks_input, nod_input
+from .inputs import blinks_input, language_input, nod_input
 from .types import CATEGORY, Motion, to_audio, to_rate
 
 KEYFRAMES = """{
@@ -26,9 +26,12 @@ KEYFRAMES = """{
 }"""
 
 
-def speak(voice: Audio, frame_rate: Fraction, nod: float, blinks: float) -> MouthMotion:
+def speak(
+    voice: Audio, frame_rate: Fraction, *, nod: float, blinks: float, transcript: str, language: str
+) -> MouthMotion:
     """The motion of a head that says `voice`."""
-    return add_blinks(add_nod(speech_to_motion(voice, frame_rate), nod), blinks)
+    motion = speech_to_motion(voice, frame_rate, transcript=transcript.strip() or None, language=language)
+    return add_blinks(add_nod(motion, nod), blinks)
 
 
 class SpeechToMouthMotion(io.ComfyNode):
@@ -52,13 +55,25 @@ class SpeechToMouthMotion(io.ComfyNode):
                 ),
                 nod_input(),
                 blinks_input(),
+                language_input(),
+                io.String.Input(
+                    "transcript",
+                    default="",
+                    multiline=True,
+                    placeholder="What the voice says, word for word (optional)",
+                    tooltip="What the voice says. Lips meet and open more surely with it; where it is wrong, what is "
+                    "heard counts.",
+                ),
             ],
             outputs=[Motion.Output("motion")],
         )
 
     @classmethod
-    def execute(cls, voice, frame_rate, nod, blinks) -> io.NodeOutput:
-        return io.NodeOutput(speak(to_audio(voice), to_rate(frame_rate), nod, blinks))
+    def execute(cls, voice, frame_rate, nod, blinks, language, transcript) -> io.NodeOutput:
+        motion = speak(
+            to_audio(voice), to_rate(frame_rate), nod=nod, blinks=blinks, transcript=transcript, language=language
+        )
+        return io.NodeOutput(motion)
 
 
 class MotionFromKeyframes(io.ComfyNode):
