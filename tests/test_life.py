@@ -85,6 +85,16 @@ def test_a_moving_head_moves_the_picture_but_not_its_edge(channel, amount):
     assert edge < 0.03 and difference.mean() > 0.02
 
 
+def test_a_head_in_a_crop_moves_as_it_does_in_the_whole_picture():
+    picture, face, motion = soft_picture(WIDTH, HEIGHT), a_face(), pose(head_yaw=30)
+    whole = engine(picture, face, motion)[..., 30:100, 40:110]
+    crop, face = picture[..., 30:100, 40:110], face.shifted(40, 30)
+    canvas = (-40, -30, WIDTH - 40, HEIGHT - 30)
+    inner = (..., slice(5, -5), slice(15, -15))  # the edge lacks what would move into it
+    assert (engine(crop, face, motion, canvas=canvas) - whole)[inner].abs().max() < 0.02
+    assert (engine(crop, face, motion) - whole)[inner].abs().max() > 0.05
+
+
 def test_a_turn_to_the_right_moves_the_nose_right_a_nod_down_and_a_tilt_turns_it():
     x, y = (torch.full((1, 1, 1), value).double() for value in (70.0, 60.0))
     source_x, source_y = make_life(a_face(), pose(head_yaw=10)).pose(x, y)

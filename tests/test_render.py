@@ -94,11 +94,11 @@ def test_each_frame_follows_its_own_face_and_motion(batch_size):
         assert np.abs(pixels[t].astype(int) - alone[0]).mean() < 0.2
 
 
-def test_the_first_frame_of_a_clip_parts_its_lips_where_the_others_do():
+def test_all_frames_of_a_clip_part_their_lips_alike(batch_size):
     picture, face = sample_fox()
-    frames = [to_pixels(picture)[0] for _ in range(4)]
-    pixels, _ = rendered(frames, face[np.zeros(4, int)], pose(4, jaw_open=0.6))
-    assert np.abs(pixels[0].astype(int) - pixels[1]).max() <= 1
+    frames = [to_pixels(picture)[0] for _ in range(5)]
+    pixels, _ = rendered(frames, face[np.zeros(5, int)], pose(5, jaw_open=0.6))
+    assert np.abs(pixels[1:].astype(int) - pixels[0]).max() <= 1
 
 
 def test_what_a_frame_says_has_changed_is_all_that_has(picture, batch_size):
