@@ -8,11 +8,17 @@ import logging
 import re
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 
 from .types import CHANNELS, Faces, FaceTrack, MouthMotion
+
+logger = logging.getLogger(__name__)
+
+SURE = 0.5
+"""Score of a face below which its points had better be looked at."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,8 +36,21 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         _say(json.dumps(report), sys.stdout)
     else:
-        _say("\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in report.items()), sys.stdout)
+        _say(_in_words(report), sys.stdout)
     return 0
+
+
+def _in_words(report: dict) -> str:
+    if "times_real_time" in report:
+        size, speed = f"{report['width']} x {report['height']}", f"{report['times_real_time']} s of video per second"
+        return (
+            f"Your video: {Path(report['output']).resolve()}\n"
+            f"{report['duration_s']} s at {size}, made in {report['seconds']} s ({speed})"
+        )
+    if "faces" in report:
+        found = ", ".join(f"{face['id']}: {face['species']} ({face['score']})" for face in report["faces"])
+        return f"{len(report['faces'])} faces: {found}" if found else "No face was found."
+    return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in report.items() if value is not None)
 
 
 def animate_command(options: argparse.Namespace) -> dict:
@@ -44,6 +63,7 @@ def animate_command(options: argparse.Namespace) -> dict:
     from .inside import OpenMouth
     from .motion import nod
 
+    start = time.perf_counter()
     clip = Clip.open(options.source, frame_rate=options.frame_rate)
     face = _face(clip, options)
     if options.motion:
@@ -59,10 +79,11 @@ def animate_command(options: argparse.Namespace) -> dict:
 
         picture = read_picture(options.reference)
         shown = Clip.from_picture(picture)
-        reference = OpenMouth(to_frames(picture[None]), _face_of(shown, options.reference_keypoints, 0))
+        reference = OpenMouth(
+            to_frames(picture[None]), _face_of(shown, options.reference_keypoints, 0, options.min_score)
+        )
     output = options.output or Path(f"{Path(options.source).stem}-talking.mp4")
     count = output_frames(clip, motion, options.voice)
-    start = time.perf_counter()
     frames = animate(clip, face, motion, options.voice, output, WarpEngine(reference=reference))
     for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
         pass
@@ -83,7 +104,7 @@ def animate_command(options: argparse.Namespace) -> dict:
 def demo_command(options: argparse.Namespace) -> dict:
     samples = files(__package__) / "samples"
     options.source, options.voice = str(samples / "fox.jpg"), str(samples / "voice.wav")
-    options.keypoints, options.face = samples / "fox.faces.json", 0
+    options.keypoints, options.face, options.min_score = samples / "fox.faces.json", 0, 0.3
     options.motion = options.reference = options.reference_keypoints = options.frame_rate = None
     options.transcript, options.language = None, "en-us"
     return animate_command(options)
@@ -95,7 +116,7 @@ def detect_command(options: argparse.Namespace) -> dict:
     from .image import write_picture
 
     clip = Clip.open(options.source)
-    faces = _detect(clip)
+    faces = _detect(clip, options.min_score)
     if options.output:
         _write_text(options.output, faces.to_json())
     if options.draw:
@@ -153,24 +174,38 @@ def _voice_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMot
 
 
 def _face(clip, options: argparse.Namespace) -> FaceTrack:
-    return _face_of(clip, options.keypoints, options.face)
+    return _face_of(clip, options.keypoints, options.face, options.min_score)
 
 
-def _face_of(clip, keypoints: str | None, index: int) -> FaceTrack:
+def _face_of(clip, keypoints: str | None, index: int, min_score: float) -> FaceTrack:
     from .tracking import choose_face
 
-    faces = Faces.from_json(_read_text(keypoints)) if keypoints else _detect(clip)
+    faces = Faces.from_json(_read_text(keypoints)) if keypoints else _detect(clip, min_score)
+    if not clip.shows(faces):
+        raise ValueError(
+            f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
+        )
     choose_face(faces, index)
     return clip.face(faces, index)
 
 
-def _detect(clip) -> Faces:
+def _detect(clip, min_score: float) -> Faces:
     from .detection import detect_faces, detect_video
+    from .image import fingerprint
     from .tracking import track_faces
 
     if clip.frames == 1:
-        return detect_faces(next(clip.read(1)))
-    return track_faces(detect_video(clip.read(clip.frames)), frame_rate=clip.frame_rate)
+        faces = detect_faces(next(clip.read(1)), min_score=min_score)
+    else:
+        logger.info("Looking for the face in %d frames", clip.frames)
+        faces = track_faces(detect_video(clip.read(clip.frames), min_score=min_score), frame_rate=clip.frame_rate)
+    if faces.scores and faces.scores[0] < SURE:
+        logger.warning(
+            "Not sure about this face (%.2f, taken for a %s): check its points with detect --draw.",
+            faces.scores[0],
+            faces.tracks[0].species,
+        )
+    return replace(faces, picture=fingerprint(next(clip.read(1))))
 
 
 def _read_text(path: str) -> str:
@@ -207,8 +242,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         return sub
 
+    def score_option(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--min-score", type=float, default=0.3, help="lower it for faces that are small, dark or turned"
+        )
+
     def face_options(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--keypoints", metavar="FACES.json", help="where the faces are; detected when not given")
+        score_option(sub)
         sub.add_argument("--face", type=int, default=0, metavar="N", help="which of them speaks, from 0")
 
     def life_options(sub: argparse.ArgumentParser) -> None:
@@ -234,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     detect = command("detect", detect_command, "Find the animals' faces and their keypoints.")
     detect.add_argument("source", metavar="PICTURE|VIDEO")
     detect.add_argument("-o", "--output", metavar="FACES.json")
+    score_option(detect)
     detect.add_argument("--draw", metavar="OUT.png", help="picture with the faces drawn in")
 
     motion = command("motion", motion_command, "Turn a voice into mouth movement.")

@@ -10,7 +10,7 @@ from itertools import repeat
 
 import numpy as np
 
-from .image import is_picture, read_picture
+from .image import fingerprint, is_picture, is_same_picture, read_picture
 from .types import Faces, FaceTrack
 from .video import extend_frames, pingpong_indices, probe
 
@@ -63,6 +63,10 @@ class Clip:
         frames, height, width = pixels.shape[:3]
         order = pingpong_indices
         return cls(width, height, Fraction(frame_rate), frames, lambda count: (pixels[i] for i in order(frames, count)))
+
+    def shows(self, faces: Faces) -> bool:
+        """Whether `faces` were set on this picture or clip, as far as they say."""
+        return not faces.picture or is_same_picture(faces.picture, fingerprint(next(self.read(1))))
 
     def face(self, faces: Faces, index: int = 0) -> FaceTrack:
         """One animal of `faces`, in this clip's pixels and at its frames.

@@ -128,6 +128,8 @@ class Faces:
     """Each of length `frames`."""
     scores: tuple[float, ...] = ()
     """Detection score of each track; empty when the points were set by hand."""
+    picture: str = ""
+    """`image.fingerprint` of the first frame they belong to; empty when they may be used on any."""
 
     def to_json(self) -> str:
         faces = []
@@ -152,6 +154,8 @@ class Faces:
             "frame_rate": str(self.frame_rate),
             "frames": self.frames,
         }
+        if self.picture:
+            source["picture"] = self.picture
         return json.dumps({"version": 1, "source": source, "faces": faces})
 
     @classmethod
@@ -174,7 +178,10 @@ class Faces:
                 raise FormatError(f"faces[{index}] must be an object, got {type(face).__name__}.")
             tracks.append(_track_from_json(face, index, frames))
             scores.append(_number(face.get("score", 1.0), f"faces[{index}].score"))
-        return cls(width, height, rate, frames, tuple(tracks), tuple(scores))
+        picture = source.get("picture", "")
+        if not isinstance(picture, str):
+            raise FormatError(f"faces.source.picture must be text, got {type(picture).__name__}.")
+        return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture)
 
 
 @dataclass(frozen=True)

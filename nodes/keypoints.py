@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import islice
 
 import numpy as np
@@ -16,9 +17,14 @@ from .inputs import MIN_SCORE, face_input, min_score_input, source_input
 from .media import open_source, with_progress
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
 
+logger = logging.getLogger(__name__)
+
 
 def find_face(clip: Clip, keypoints: Faces | None, face: int = 0, min_score: float = MIN_SCORE) -> FaceTrack:
-    """One animal's track in `clip`, out of `keypoints` or, when there are none, found by the detector."""
+    """One animal's track in `clip`, out of `keypoints` or, when none were set on it, found by the detector."""
+    if keypoints is not None and not clip.shows(keypoints):
+        logger.warning("The keypoints were set on another picture or clip; the face is looked for in this one.")
+        keypoints = None
     if keypoints is None:
         if clip.frames == 1:
             keypoints = detect_faces(next(clip.read(1)), min_score=min_score)

@@ -16,7 +16,7 @@ import torch
 from comfy_api.latest import io
 
 from ..animal_lipsync.clip import Clip
-from ..animal_lipsync.image import to_frames, to_pixels
+from ..animal_lipsync.image import fingerprint, to_frames, to_pixels
 from ..animal_lipsync.types import Audio, Faces, FaceTrack
 
 CATEGORY = "Animal Lip-Sync"
@@ -67,4 +67,5 @@ def to_image(frames: Iterable[np.ndarray], count: int) -> torch.Tensor:
 
 def chosen(track: FaceTrack, clip: Clip) -> Faces:
     """The value of ANIMAL_FACE: one track in the pixels of `clip`, at its frames or, of length 1, for all of them."""
-    return Faces(clip.width, clip.height, clip.frame_rate if len(track) > 1 else Fraction(0), len(track), (track,))
+    rate = clip.frame_rate if len(track) > 1 else Fraction(0)
+    return Faces(clip.width, clip.height, rate, len(track), (track,), picture=fingerprint(next(clip.read(1))))

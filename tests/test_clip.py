@@ -1,12 +1,14 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from animal_lipsync.clip import STILL_RATE, Clip
-from animal_lipsync.image import write_picture
+from animal_lipsync.image import fingerprint, write_picture
 from animal_lipsync.types import Faces, FaceTrack
 from animal_lipsync.video import VideoWriter
 from tests.animals import as_document, make_face
@@ -132,3 +134,17 @@ def test_keypoints_at_another_rate_are_read_at_the_time_of_each_frame(rate, fram
     at = track.keypoints[:, 5, 0] - face.keypoints[0, 5, 0]
     expected = np.minimum(np.arange(30) / 25 * float(Fraction(rate)), frames - 1)
     assert np.abs(at - expected).max() <= 1
+
+
+def test_keypoints_know_the_picture_they_were_set_on_however_it_is_stored(tmp_path):
+    random = np.random.default_rng(0)
+    pixels = np.kron(random.integers(0, 255, (8, 8, 3), np.uint8), np.ones((20, 20, 1), np.uint8))
+    mark = fingerprint(pixels)
+    path = tmp_path / "picture.jpg"
+    Image.fromarray(pixels).resize((80, 80)).save(path, quality=70)
+    stored = Clip.open(path)
+    faces = Faces(160, 160, Fraction(0), 1, (), picture=mark)
+    assert stored.shows(faces) and stored.shows(replace(faces, picture=""))
+    assert Faces.from_json(faces.to_json()).picture == mark
+    assert not Clip.from_picture(pixels[::-1]).shows(faces)
+    assert not stored.shows(replace(faces, picture="no fingerprint"))

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,10 @@ from painter import (
     unit,
 )
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from animal_lipsync.image import fingerprint, read_picture  # noqa: E402
+from animal_lipsync.types import Faces  # noqa: E402
 
 SIZE = 1024
 SAMPLES = Path(__file__).parents[2] / "animal_lipsync" / "samples"
@@ -442,7 +448,8 @@ def main() -> None:
     arguments = parser.parse_args()
     picture, faces = draw(*((1024, 250_000) if arguments.draft else (2048, 900_000)))
     picture.save(arguments.output, quality=92)
-    arguments.output.with_suffix(".faces.json").write_text(faces)
+    faces = replace(Faces.from_json(faces), picture=fingerprint(read_picture(arguments.output)))
+    arguments.output.with_suffix(".faces.json").write_text(faces.to_json() + "\n")
 
 
 if __name__ == "__main__":

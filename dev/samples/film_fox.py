@@ -18,10 +18,10 @@ sys.path.insert(0, str(ROOT))
 
 from animal_lipsync.blinks import add_blinks  # noqa: E402
 from animal_lipsync.engine import WarpEngine  # noqa: E402
-from animal_lipsync.image import read_picture  # noqa: E402
+from animal_lipsync.image import fingerprint, read_picture  # noqa: E402
 from animal_lipsync.render import render  # noqa: E402
 from animal_lipsync.types import Faces, FaceTrack, MouthMotion  # noqa: E402
-from animal_lipsync.video import VideoWriter  # noqa: E402
+from animal_lipsync.video import VideoWriter, read_frames  # noqa: E402
 
 SAMPLES = ROOT / "animal_lipsync" / "samples"
 SIZE = 640  # pixels
@@ -64,6 +64,7 @@ def main():
     document = json.loads(Faces(SIZE, SIZE, RATE, frames, (track,)).to_json())
     for name in ("frames", "boxes", "keypoints"):  # every eleventh frame; those between are interpolated
         document["faces"][0][name] = document["faces"][0][name][::11]
+    document["source"]["picture"] = fingerprint(next(read_frames(SAMPLES / "fox-clip.mp4")))
     (SAMPLES / "fox-clip.faces.json").write_text(json.dumps(document) + "\n")
 
 
