@@ -50,7 +50,7 @@ def find_lip_line(frame: Tensor, jaw: JawField) -> Tensor:
     contrast = np.clip(valley / max(0.15, float(luma.std()) * 1.5), 0, 1)
     away = np.abs(np.linspace(-1, 1, LEVELS))[:, None]
     # corners and the point under the nose are known; between them the curve is only a guess
-    known = 1 + 3 * np.cos(np.pi * np.linspace(-2, 2, LINE_POINTS)) ** 8
+    known = 1 + 3 * np.cos(np.pi * np.linspace(-1, 1, LINE_POINTS)) ** 8
     cost = TRUST * known * away**2 - contrast
 
     total, came_from = cost[:, 0], []
