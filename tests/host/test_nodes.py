@@ -163,6 +163,16 @@ def test_keypoints_come_out_as_the_text_that_went_in(comfyui, graph):
     np.testing.assert_allclose(after, before, atol=0.01)
 
 
+def test_keypoints_of_another_picture_are_found_anew(comfyui, graph):
+    write_picture(comfyui.base / "input" / "mirrored.png", read_picture(SAMPLES / "fox.jpg")[:, ::-1])
+    graph["picture"] = comfyui.node("LoadImage", image="mirrored.png")
+    show = comfyui.node("PreviewAny", source=["face", 1])
+    face = json.loads(comfyui.run(only(graph, "picture", "face", show=show))["show"]["text"][0])["faces"][0]
+    known = np.array(json.loads(KEYPOINTS)["faces"][0]["keypoints"][0])
+    nose = 2
+    assert abs(face["keypoints"][0][nose][0] - (1024 - known[nose, 0])) < 30
+
+
 def test_nothing_connected_but_picture_and_voice_finds_the_face(comfyui, graph):
     del graph["talk"]["inputs"]["keypoints"]
     prompt = only(graph, "picture", "voice", "talk")
