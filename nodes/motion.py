@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
+from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 
 from ..animal_lipsync.blinks import add_blinks
@@ -30,8 +32,15 @@ def speak(
     voice: Audio, frame_rate: Fraction, *, nod: float, blinks: float, transcript: str, language: str
 ) -> MouthMotion:
     """The motion of a head that says `voice`."""
-    motion = speech_to_motion(voice, frame_rate, transcript=transcript.strip() or None, language=language)
+    motion = speech_to_motion(_seconds(voice), frame_rate, transcript=transcript.strip() or None, language=language)
     return add_blinks(add_nod(motion, nod), blinks)
+
+
+def _seconds(voice: Audio) -> Iterator[Audio]:
+    """The voice a second at a time, until the artist presses Cancel."""
+    for start in range(0, voice.waveform.shape[1], voice.sample_rate):
+        throw_exception_if_processing_interrupted()
+        yield Audio(voice.waveform[:, start : start + voice.sample_rate], voice.sample_rate)
 
 
 class SpeechToMouthMotion(io.ComfyNode):

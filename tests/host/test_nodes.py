@@ -156,6 +156,12 @@ def test_the_voice_effect_keeps_the_length(comfyui, graph):
     assert np.abs(after.waveform).max() > 0.1 and not np.allclose(after.waveform, before.waveform)
 
 
+def test_a_transcript_is_taken(comfyui, graph):
+    motion = comfyui.node("AnimalLipSync_SpeechToMouthMotion", voice=["voice", 0], transcript="Hello! I am a fox.")
+    prompt = only(graph, "voice", motion=motion, show=comfyui.node("PreviewAny", source=["motion", 0]))
+    assert "Hello! I am a fox." in comfyui.run(prompt)["show"]["text"][0]
+
+
 def test_keypoints_come_out_as_the_text_that_went_in(comfyui, graph):
     show = comfyui.node("PreviewAny", source=["face", 1])
     text = comfyui.run(only(graph, "picture", "face", show=show))["show"]["text"][0]
