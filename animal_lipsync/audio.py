@@ -142,10 +142,13 @@ def _open(path: str | os.PathLike) -> av.container.InputContainer:
     if not path.stat().st_size:
         raise ValueError(f"The sound file {path} is empty (0 bytes); record or export it again.")
     try:
-        container = av.open(path)
+        container = av.open(path, metadata_errors="replace")
     except av.FFmpegError as error:
         raise ValueError(f"{path} is not a sound file that can be read ({error.strerror}); export it as WAV.") from None
     if not container.streams.audio:
         container.close()
         raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
+    if container.streams.audio[0].codec_context is None:
+        container.close()
+        raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
     return container

@@ -8,10 +8,12 @@ import logging
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 from .types import CHANNELS, Faces, FaceTrack, MouthMotion
 
@@ -26,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
+        _refuse_overwriting(options)
         report = options.run(options)
     except (ValueError, OSError) as error:
         _say("animal-lipsync: " + re.sub(r"^\[Errno \d+\] ", "", str(error)), sys.stderr)
@@ -218,16 +221,30 @@ def _read_text(path: str) -> str:
 
 
 def _write_text(path: str, text: str) -> None:
-    target = Path(path)
+    target = Path(path).resolve()
     # a device or pipe is written to; a file is replaced when the new one is whole
-    partial = target if target.exists() and not target.is_file() else target.with_name(f".{target.name}.partial")
+    is_stream = target.exists() and not target.is_file()
+    partial = target if is_stream else target.with_name(f".{target.name[:80]}-{uuid4().hex[:8]}")
     try:
         partial.write_text(text)
         partial.replace(target)
     except OSError as error:
-        if partial is not target:
-            partial.unlink(missing_ok=True)
         raise ValueError(f"Cannot write {path} ({error.strerror}); check the folder and the free space.") from None
+    finally:
+        if not is_stream:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def _refuse_overwriting(options: argparse.Namespace) -> None:
+    """No command may replace what it reads."""
+    outputs = [getattr(options, name, None) for name in ("output", "draw", "rhubarb")]
+    names = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
+    inputs = [getattr(options, name, None) for name in names]
+    for output in filter(None, outputs):
+        for read in filter(None, inputs):
+            if Path(output).is_file() and Path(read).exists() and Path(output).samefile(read):
+                raise ValueError(f"{output} is also what is read; choose another name for the output.")
 
 
 def _parser() -> argparse.ArgumentParser:

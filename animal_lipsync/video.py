@@ -408,8 +408,10 @@ class _Clip:
     @contextmanager
     def _opened(self):
         try:
-            with av.open(self.path) as container:
+            with av.open(self.path, metadata_errors="replace") as container:
                 streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+                if streams and streams[0].codec_context is None:
+                    raise ValueError(f"{self.path} holds a kind of video that cannot be read; export it as H.264 mp4.")
                 if not streams:
                     raise ValueError(f"{self.path} has no video; choose a clip, or a picture as PNG or JPEG.")
                 yield container, streams[0]

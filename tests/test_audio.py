@@ -178,3 +178,16 @@ def test_real_recordings_are_read(data):
         info, audio = probe_audio(path), load_audio(path)
         assert audio.duration == pytest.approx(info.duration, abs=0.05)
         assert audio.waveform.shape[0] == info.channels
+
+
+def test_a_title_that_is_not_utf8_does_not_spoil_the_sound(tmp_path):
+    path = tmp_path / "titled.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(1600))
+    title = b"LIST" + (16).to_bytes(4, "little") + b"INFOINAM" + (4).to_bytes(4, "little") + b"M\xfcn\0"
+    data = path.read_bytes()
+    path.write_bytes(b"RIFF" + (len(data) - 8 + len(title)).to_bytes(4, "little") + data[8:] + title)
+    assert load_audio(path).duration == 0.1

@@ -360,3 +360,11 @@ def test_a_picture_of_twelve_megapixels_is_posed(report):
     assert report(*frame)["width"] == 4000
     posed = read_picture("out.jpg")
     assert posed.shape == (3000, 4000, 3) and posed[1500:1900, 1800:2400].min() < 60 < posed[:1000].min()
+
+
+def test_no_command_replaces_what_it_reads(run):
+    for arguments in (("detect", "cat.png", "-o", "cat.png"), ("motion", "voice.wav", "-o", "voice.wav")):
+        before = Path(arguments[1]).read_bytes()
+        code, _, err = run(*arguments)
+        assert code == 1 and "choose another name for the output" in err
+        assert Path(arguments[1]).read_bytes() == before
