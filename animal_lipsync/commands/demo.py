@@ -1,0 +1,23 @@
+"""The sample picture says the sample voice."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.resources import files
+
+from . import animate
+from .options import command, life_options
+
+
+def add(commands) -> None:
+    parser = command(commands, "demo", run, "Animate the sample picture with the sample voice.")
+    parser.add_argument("-o", "--output", default="talking.mp4", metavar="OUT.mp4")
+    life_options(parser)
+
+
+def run(options: argparse.Namespace) -> dict:
+    samples = files("animal_lipsync") / "samples"
+    defaults = argparse.ArgumentParser()
+    animate.arguments(defaults)
+    sample = [samples / "fox.jpg", samples / "voice.wav", "--keypoints", samples / "fox.faces.json"]
+    return animate.run(defaults.parse_args([str(argument) for argument in sample], options))
