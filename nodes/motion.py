@@ -13,7 +13,7 @@ from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, MouthMotion
 from .inputs import blinks_input, language_input, nod_input
-from .types import CATEGORY, Motion, to_audio, to_rate
+from .types import CATEGORY, Motion, Visemes, to_audio, to_rate
 
 KEYFRAMES = """{
   "version": 1,
@@ -74,7 +74,10 @@ class SpeechToMouthMotion(io.ComfyNode):
                     "heard counts.",
                 ),
             ],
-            outputs=[Motion.Output("motion")],
+            outputs=[
+                Motion.Output("motion"),
+                Visemes.Output("visemes", tooltip="Which mouth shape when: for Edit Visemes and Visemes Preview."),
+            ],
         )
 
     @classmethod
@@ -82,7 +85,7 @@ class SpeechToMouthMotion(io.ComfyNode):
         motion = speak(
             to_audio(voice), to_rate(frame_rate), nod=nod, blinks=blinks, transcript=transcript, language=language
         )
-        return io.NodeOutput(motion)
+        return io.NodeOutput(motion, motion.visemes)
 
 
 class MotionFromKeyframes(io.ComfyNode):

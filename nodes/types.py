@@ -3,6 +3,7 @@
 ANIMAL_FACES  `Faces`: every animal of one picture or video.
 ANIMAL_FACE   `Faces` with exactly one track: the animal that speaks.
 MOUTH_MOTION  `MouthMotion`.
+VISEME_TRACK  `VisemeTrack`: what is said when.
 MOUTH_STITCH  `MouthStitch` (crop.py).
 """
 
@@ -24,6 +25,7 @@ CATEGORY = "Animal Lip-Sync"
 AnimalFaces = io.Custom("ANIMAL_FACES")
 AnimalFace = io.Custom("ANIMAL_FACE")
 Motion = io.Custom("MOUTH_MOTION")
+Visemes = io.Custom("VISEME_TRACK")
 Stitch = io.Custom("MOUTH_STITCH")
 
 
