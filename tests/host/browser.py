@@ -36,11 +36,14 @@ class ComfyPage:
         )
         # A first visit brings the templates dialog; with the setting above a second one does not.
         self.page.reload()
-        self.page.wait_for_function("window.app?.vueAppReady && app.extensionManager")
+        # The page opens a workflow of its own, which would take the place of one opened before it.
+        self.page.wait_for_function("window.app?.vueAppReady && app.graph?.nodes.length")
 
     def open(self, workflow: dict):
         self.page.evaluate("workflow => app.loadGraphData(JSON.parse(workflow))", json.dumps(workflow))
         self.page.wait_for_timeout(1500)
+        opened = self.page.evaluate("() => app.graph.nodes.map(node => node.type).sort()")
+        assert opened == sorted(node["type"] for node in workflow["nodes"])
 
     def prompt(self) -> dict:
         """The API form of the open workflow, converted by the frontend."""

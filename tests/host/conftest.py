@@ -38,7 +38,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=RENDERERS)
+@pytest.fixture(scope="module", params=RENDERERS)
 def page(request, browser, comfyui):
     page = ComfyPage(browser, comfyui.url, request.param)
     yield page

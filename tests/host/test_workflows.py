@@ -34,7 +34,8 @@ def test_a_workflow_runs_as_it_ships(name, page, comfyui):
     page.open(json.loads((ROOT / "workflows" / f"{name}.json").read_text()))
     assert page.red_nodes() == []
 
-    comfyui.post("/free", {"free_memory": True})  # so that the second renderer sees progress pictures too
+    if name == "picture_talks":
+        comfyui.post("/free", {"free_memory": True})  # forget the other renderer's run: both see progress pictures
     entry = comfyui.wait(page.press_run())
     assert entry["status"]["status_str"] == "success"
     nodes = {node["class_type"]: entry["outputs"].get(id) for id, node in entry["prompt"][2].items()}
