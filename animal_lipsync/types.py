@@ -130,6 +130,8 @@ class Faces:
     """Detection score of each track; empty when the points were set by hand."""
     picture: str = ""
     """`image.fingerprint` of the first frame they belong to; empty when they may be used on any."""
+    best_candidate: tuple[float, int] = (0.0, 0)
+    """Score and frame of what looked most like a face, whether or not it was taken for one."""
 
     def to_json(self) -> str:
         faces = []
@@ -156,6 +158,8 @@ class Faces:
         }
         if self.picture:
             source["picture"] = self.picture
+        if not faces:
+            source["best_candidate"] = [round(self.best_candidate[0], 3), self.best_candidate[1]]
         return json.dumps({"version": 1, "source": source, "faces": faces})
 
     @classmethod
@@ -181,7 +185,8 @@ class Faces:
         picture = source.get("picture", "")
         if not isinstance(picture, str):
             raise FormatError(f"faces.source.picture must be text, got {type(picture).__name__}.")
-        return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture)
+        score, frame = _array(source.get("best_candidate") or [0, 0], (2,), "faces.source.best_candidate").tolist()
+        return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture, (score, int(frame)))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from comfy_api.latest import ComfyExtension
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import VoiceEffect
 from .crop import CropMouth, StitchMouth
+from .faces import ChooseFace
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .samples import provide_samples
 
 NODES = [
     MakeAnimalTalk,
+    ChooseFace,
     EditKeypoints,
     SpeechToMouthMotion,
     MotionFromKeyframes,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..animal_lipsync.speaker import SPEAKERS
+
 MIN_SCORE = 0.3
 
 
@@ -21,7 +23,18 @@ def face_input():
         default=0,
         min=0,
         max=63,
-        tooltip="Which animal it is when there are several: 0 is the most conspicuous one.",
+        tooltip="Which animal it is when there are several: 0 is the most prominent one, or the first by the speaker "
+        "rule.",
+    )
+
+
+def speaker_input(default="prominent"):
+    return io.Combo.Input(
+        "speaker",
+        options=list(SPEAKERS),
+        default=default,
+        tooltip="How face counts the animals when there are several. prominent: the large and sure ones first; "
+        "central: from the middle of the picture; leftmost or rightmost: along it; cat or dog: only those.",
     )
 
 

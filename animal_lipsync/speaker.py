@@ -1,0 +1,102 @@
+"""Who speaks: one of several animals, by a rule and a number, or by a point on it.
+
+NumPy only; knows nothing of how the faces were found (detection.py, tracking.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import Faces, FaceTrack
+
+RULES = ("prominent", "largest", "central", "leftmost", "rightmost")
+SPEAKERS = (*RULES, "cat", "dog")
+"""What `choose_face` counts by; any other species that a face has is a rule too."""
+
+
+class NoFaceError(ValueError):
+    """There is no animal face to work on; the message says what was looked at and what to do."""
+
+
+def choose_face(faces: Faces, number: int = 0, speaker: str = "prominent") -> int:
+    """Index into `faces.tracks` of the animal that speaks.
+
+    Args:
+        number: which of them, counted from 0 in the order that `speaker` gives.
+        speaker: "prominent" counts the large and sure ones first, "largest" and "central" (in the picture) say
+            themselves, "leftmost" and "rightmost" count along the picture, a species counts only faces of it, the
+            prominent first.
+
+    Raises:
+        NoFaceError: no face at all, or none of that number or species.
+    """
+    order = rank_faces(faces, speaker)
+    if not 0 <= number < len(order):
+        if not faces.tracks:
+            raise NoFaceError(nothing_found(faces))
+        found = ", ".join(f"{i}: {track.species}" for i, track in enumerate(faces.tracks))
+        wanted = f"face number {number}" if speaker in RULES else f"{speaker} number {number}"
+        raise NoFaceError(f"There is no {wanted}; the faces found, from left to right, are {found}.")
+    return order[number]
+
+
+def rank_faces(faces: Faces, speaker: str = "prominent") -> list[int]:
+    """Indices into `faces.tracks` in the order that a rule counts them; those of another species are left out."""
+    if speaker in ("leftmost", "rightmost"):
+        order = left_to_right(faces.tracks)
+        return order if speaker == "leftmost" else order[::-1]
+    size, off_centre = [], []
+    for track in faces.tracks:
+        boxes = track.boxes[track.visible] if track.visible.any() else track.boxes
+        size.append(np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).clip(0)))
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - (faces.width / 2, faces.height / 2)
+        off_centre.append(np.linalg.norm(centre, axis=1).mean())
+    if speaker == "largest":
+        cost = [-sizes.mean() for sizes in size]
+    elif speaker == "central":
+        cost = off_centre
+    else:
+        scores = faces.scores or (1.0,) * len(size)
+        cost = [-score * sizes.sum() for score, sizes in zip(scores, size, strict=True)]
+    order = np.argsort(cost, kind="stable").tolist()
+    return order if speaker in RULES else [i for i in order if faces.tracks[i].species == speaker]
+
+
+def left_to_right(tracks: tuple[FaceTrack, ...]) -> list[int]:
+    """Indices of tracks by where each is first seen: the order in which faces are numbered."""
+    across = []
+    for track in tracks:
+        first = int(track.visible.argmax())
+        across.append(float(track.boxes[first, 0] + track.boxes[first, 2]))
+    return np.argsort(across, kind="stable").tolist()
+
+
+def face_at(faces: Faces, point: tuple[float, float], frame: int = 0) -> int:
+    """Index of the face at a point in pixels, or nearest to it, of those seen in a frame.
+
+    Raises:
+        NoFaceError: no face is seen in that frame.
+    """
+    distance = {}
+    for i, track in enumerate(faces.tracks):
+        row = min(frame, len(track) - 1)
+        if track.visible[row]:
+            low, high = track.boxes[row, :2], track.boxes[row, 2:]
+            outside = np.linalg.norm(np.maximum(0, np.maximum(low - point, point - high)))
+            distance[i] = (float(outside), float(np.linalg.norm((low + high) / 2 - point)))
+    if not distance:
+        if not faces.tracks:
+            raise NoFaceError(nothing_found(faces))
+        raise NoFaceError(f"No face is seen in frame {frame}, where you clicked; click in another or draw a box there.")
+    return min(distance, key=distance.get)
+
+
+def nothing_found(faces: Faces) -> str:
+    """Why there is no face to choose from, and what to do."""
+    score, frame = faces.best_candidate
+    where = "this picture" if faces.frames == 1 else f"{faces.frames} frames"
+    best = f"best candidate {score:.2f}" + (f" at frame {frame}" if faces.frames > 1 else "")
+    return (
+        f"No animal face found in {where}; {best}; draw a box with Choose Face, or lower min_score if the face is "
+        "small, dark or turned away."
+    )
