@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .types import HEAD_LIMIT, Cue, FormatError, MouthMotion, VisemeTrack
+from .types import HEAD_LIMIT, LONGEST, Cue, FormatError, MouthMotion, VisemeTrack
 
 RHUBARB = {
     "sil": "X",
@@ -37,7 +37,6 @@ RHUBARB = {
 FROM_RHUBARB = {"X": "sil", "A": "PP", "B": "DD", "C": "E", "D": "aa", "E": "oh", "F": "ou", "G": "FF", "H": "nn"}
 MOHO = {"X": "rest", "A": "MBP", "B": "etc", "C": "E", "D": "AI", "E": "O", "F": "U", "G": "FV", "H": "L"}
 """Preston Blair's names for Rhubarb's shapes."""
-LONGEST = 24 * 3600.0  # seconds
 
 ARKIT = {
     "jaw_open": ("JawOpen",),

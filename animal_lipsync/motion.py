@@ -17,14 +17,15 @@ from .hearing import SAMPLE_RATE, hear
 from .types import (
     CHANNELS,
     HEAD_LIMIT,
+    LONGEST,
     Audio,
     FormatError,
     MouthMotion,
     VisemeTrack,
     _field,
-    _frame_rate,
     _load_document,
     _number,
+    to_frame_rate,
 )
 from .video import time_to_frame
 from .visemes import BELIEVED, FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
@@ -41,7 +42,6 @@ BLUR = 1.5
 """Rows; sigma of the movement between the sounds that are heard, each of them a guess that comes and goes gradually."""
 CUE_BLUR = 3.5
 """Rows; the same between the cues of a track, which change at once: nothing moves faster than about 6 Hz."""
-LONGEST = 24 * 3600.0  # seconds, of a motion made of keyframes
 
 
 def speech_to_motion(
@@ -187,7 +187,7 @@ def keyframes_to_motion(text: str) -> MouthMotion:
         FormatError: naming the field that is wrong.
     """
     document = _load_document(text, "keyframes")
-    rate = _frame_rate(document.get("frame_rate"))
+    rate = to_frame_rate(document.get("frame_rate"))
     points: dict[str, list[tuple[float, float]]] = {}
     last = None
     for index, keyframe in enumerate(_field(document, "keyframes", list, "keyframes")):

@@ -6,6 +6,7 @@ Knows nothing of pixels, files of media, networks or the host.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,6 +33,15 @@ CHANNELS = (
 LARGEST = 1_000_000
 """Of any number in a JSON document of ours: frames, pixels or seconds; keeps a typing error from filling the memory."""
 
+LONGEST = 24 * 3600.0
+"""Seconds of a clip or a motion; what claims to be longer is damaged."""
+
+SLOWEST, FASTEST = Fraction(1), Fraction(1000)
+"""Frames per second. A clip of fewer is read at `SLOWEST`, its pictures repeated: a mouth needs that many."""
+
+LOUDEST = 10.0
+"""Of a sample; a recording may overshoot [-1, 1], but what is far beyond was not meant as sound between -1 and 1."""
+
 HEAD_LIMIT = 45.0
 """Degrees; a head channel beyond it is a mistake in the file, not a movement."""
 
@@ -45,7 +55,7 @@ class Audio:
     """Sound in memory."""
 
     waveform: np.ndarray
-    """(C, S) float32 in [-1, 1]."""
+    """(C, S) float32 in [-1, 1]; up to `LOUDEST` where it overshoots."""
     sample_rate: int
     """Hz."""
 
@@ -55,7 +65,12 @@ class Audio:
         if self.sample_rate <= 0:
             raise ValueError(f"sample_rate must be above 0 Hz, got {self.sample_rate}.")
         if not np.isfinite(self.waveform).all():
-            raise ValueError("waveform holds samples that are not numbers (NaN or infinite); export it as 16-bit WAV.")
+            raise ValueError("The sound holds samples that are not numbers (NaN or infinite); export it as 16-bit WAV.")
+        if self.waveform.size and np.abs(self.waveform).max() > LOUDEST:
+            peak = np.abs(self.waveform).max()
+            raise ValueError(
+                f"The sound must lie between -1 and 1, got a sample of {peak:.3g}; export it as 16-bit WAV."
+            )
 
     @property
     def duration(self) -> float:
@@ -175,9 +190,13 @@ class Faces:
         document = _load_document(text, "faces")
         source = _field(document, "source", dict, "faces")
         width, height, frames = (_positive_int(source, name) for name in ("width", "height", "frames"))
-        rate = _frame_rate(source.get("frame_rate", "0"), allow_zero=True)
+        rate = source.get("frame_rate", "0")
+        rate = Fraction(0) if rate in ("0", 0) else to_frame_rate(rate)
+        listed = _field(document, "faces", list, "faces")
+        if frames * len(listed) > 2 * LARGEST:
+            raise FormatError(f"faces must be fewer for so long a clip, got {len(listed)} of {frames} frames each.")
         tracks, scores = [], []
-        for index, face in enumerate(_field(document, "faces", list, "faces")):
+        for index, face in enumerate(listed):
             if not isinstance(face, dict):
                 raise FormatError(f"faces[{index}] must be an object, got {type(face).__name__}.")
             tracks.append(_track_from_json(face, index, frames))
@@ -284,17 +303,37 @@ class MouthMotion:
             FormatError: naming the field that is wrong.
         """
         document = _load_document(text, "motion")
-        rate = _frame_rate(document.get("frame_rate"))
+        rate = to_frame_rate(document.get("frame_rate"))
         channels = tuple(_field(document, "channels", list, "motion"))
-        if any(name not in CHANNELS or channels.count(name) > 1 for name in channels):
-            raise FormatError(f"motion.channels must be distinct names of {', '.join(CHANNELS)}; got {list(channels)}.")
+        if not channels or any(name not in CHANNELS or channels.count(name) > 1 for name in channels):
+            raise FormatError(
+                f"motion.channels must be distinct names of {', '.join(CHANNELS)}; got {str(list(channels))[:80]}."
+            )
         values = _array(_field(document, "values", list, "motion"), (None, len(channels)), "motion.values")
+        if len(values) / rate > LONGEST:
+            raise FormatError(f"motion must last at most {LONGEST:g} s, got {len(values)} frames at {rate} per second.")
         for index, name in enumerate(channels):
             low, high = (-HEAD_LIMIT, HEAD_LIMIT) if name.startswith("head_") else (0.0, 1.0)
             column = values[:, index]
             if column.size and (column.min() < low or column.max() > high):
                 raise FormatError(f"motion channel {name} must stay within [{low:g}, {high:g}].")
         return cls(values, rate, channels, _visemes_from_json(document.get("visemes") or {}))
+
+
+def to_frame_rate(value) -> Fraction:
+    """Frames per second out of "25", "29.97" or "30000/1001".
+
+    Raises:
+        FormatError: it is none, or not from `SLOWEST` to `FASTEST`.
+    """
+    try:
+        # the pattern keeps out "1e999999999", which Fraction would spend for ever on
+        rate = Fraction(re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", str(value))[0])
+    except (TypeError, ZeroDivisionError):
+        raise FormatError(f"frame_rate must look like 25 or 30000/1001, got {str(value)[:40]!r}.") from None
+    if not SLOWEST <= rate <= FASTEST:
+        raise FormatError(f"frame_rate must lie between {SLOWEST} and {FASTEST}, got {value}.")
+    return rate
 
 
 def _visemes_from_json(document) -> VisemeTrack:
@@ -320,7 +359,9 @@ def _load_document(text: str, name: str) -> dict:
     if not isinstance(document, dict):
         raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
     if document.get("version") != 1:
-        raise FormatError(f"{name}.version must be 1, got {document.get('version')!r}; a newer pack may read it.")
+        raise FormatError(
+            f"{name}.version must be 1, got {str(document.get('version'))[:40]}; a newer pack may read it."
+        )
     return document
 
 
@@ -344,17 +385,6 @@ def _positive_int(source: dict, name: str) -> int:
     return value
 
 
-def _frame_rate(value, *, allow_zero: bool = False) -> Fraction:
-    try:
-        # the pattern keeps out "1e999999999", which Fraction would spend for ever on
-        rate = Fraction(re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", str(value))[0])
-    except (TypeError, ZeroDivisionError):
-        raise FormatError(f'frame_rate must look like "25" or "30000/1001", got {str(value)[:40]!r}.') from None
-    if rate > 1000 or (rate == 0 and not allow_zero):
-        raise FormatError(f"frame_rate must be above 0 and at most 1000, got {value}.")
-    return rate
-
-
 def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
@@ -366,8 +396,8 @@ def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         wanted = " x ".join("n" if n is None else str(n) for n in shape)
         raise FormatError(f"{where} must be {wanted} numbers, got shape {array.shape}.")
-    if not np.isfinite(array).all():
-        raise FormatError(f"{where} holds values that are not finite numbers.")
+    if not (np.abs(array) <= LARGEST).all():
+        raise FormatError(f"{where} must hold finite numbers within a million.")
     return array
 
 
@@ -381,7 +411,7 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
     where = f"faces[{index}]"
     schema = face.get("schema", "animal9")
     if not isinstance(schema, str) or schema not in SCHEMAS:
-        raise FormatError(f"{where}.schema must be one of {', '.join(SCHEMAS)}, got {schema!r}.")
+        raise FormatError(f"{where}.schema must be one of {', '.join(SCHEMAS)}, got {str(schema)[:40]!r}.")
     points = _array(_field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints")
     boxes = _array(_field(face, "boxes", list, where), (len(points), 4), f"{where}.boxes")
     listed = _array(_field(face, "frames", list, where), (len(points),), f"{where}.frames")
@@ -398,8 +428,8 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
         visible = np.ones(frames, bool)
     else:
         visible = (at >= listed[0]) & (at <= listed[-1])
-    for first, last in _array(face.get("hidden") or [], (None, 2), f"{where}.hidden"):
-        visible &= (at < first) | (at > last)
+    for first, last in np.clip(_array(face.get("hidden") or [], (None, 2), f"{where}.hidden"), -1, frames):
+        visible[max(0, math.ceil(first)) : math.floor(last) + 1] = False
     rows = np.concatenate([boxes, points.reshape(len(points), -1)], axis=1)
     rows = np.stack([np.interp(at, listed, column) for column in rows.T], axis=1).astype(np.float32)
     keypoints = rows[:, 4:].reshape(frames, -1, 3)

@@ -1,0 +1,97 @@
+"""Files on disk: looked at before they are read, and seen under their name only when complete.
+
+Knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+
+def require_file(path: str | os.PathLike, noun: str) -> Path:
+    """`path`, if it is a file that can be read and holds anything; a pipe, on which reading would wait, is none.
+
+    Raises:
+        ValueError: naming the `noun` and the remedy.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise ValueError(f"There is no {noun} at {path}; check the name.")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise ValueError(f"The {noun} {path} is empty (0 bytes); save or download it again.")
+    except OSError as error:
+        raise ValueError(f"The {noun} {path} cannot be read ({error.strerror}); check its permissions.") from None
+    return path
+
+
+def require_output(path: str | os.PathLike, *suffixes: str) -> None:
+    """Refuse at once what could only be found out when the work is done and cannot be written.
+
+    Args:
+        suffixes: those the name may end in; without any, `path` may also be a device or pipe.
+
+    Raises:
+        ValueError: the name has another suffix, or is no file.
+        OSError: the folder is missing or closed.
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"The output must be a name that ends in {' or '.join(suffixes)}, got {path}.")
+    if path.is_dir() or (suffixes and path.exists() and not path.is_file()):
+        raise ValueError(f"The output {path} is there already and is no file; choose another name.")
+    if not path.exists() or path.is_file():
+        folder = write_target(path).parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            reason = "Permission denied" if folder.is_dir() else "No such folder"
+            raise OSError(f"Cannot write {path} ({reason}); check the folder.")
+
+
+def write_target(path: str | os.PathLike) -> Path:
+    """The file that writing to `path` replaces: where it is a link, what it points to."""
+    return Path(os.path.realpath(path))
+
+
+def name_beside(target: Path) -> Path:
+    """A hidden name in the same folder, to write to before `target` is replaced."""
+    return target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}{target.suffix}")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A name to write to, which takes the place of `path` if the block ends well and is gone if not.
+
+    A device or pipe is written to under its own name.
+
+    Raises:
+        OSError: naming `path` and the remedy.
+    """
+    target = write_target(path)
+    is_stream = target.exists() and not target.is_file()
+    partial = target if is_stream else name_beside(target)
+    try:
+        yield partial
+        if not is_stream:
+            os.replace(partial, target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(error.errno, f"Cannot write {path} ({reason}); check the folder and the free space.") from None
+    finally:
+        if not is_stream:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write `text` as UTF-8.
+
+    Raises:
+        OSError: as `replacing`.
+    """
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
