@@ -147,7 +147,7 @@ def _paint_front(u: Tensor, v: Tensor, gap: Tensor, slant: Tensor, dentition: De
     colour = colour * (1 + (0.12 + 0.12 * ridges) * smoothstep((0.4 - v) / 0.4))[:, None]
     colour = _teeth(colour, dentition.upper, u, v, gap, grown, slant, gum=0.035, is_side=False)
 
-    across = u / 0.66
+    across = u / 0.72
     top = 0.58 - 0.18 * grown + 0.34 * across**2 - 0.05 * _bell((across.abs() - 0.42) / 0.25)
     rise = (v - top) / (1 - top).clamp(min=0.15)
     mask = smoothstep(rise / 0.10 + 0.2) * smoothstep((1 - across.abs()) / 0.16)
@@ -156,7 +156,7 @@ def _paint_front(u: Tensor, v: Tensor, gap: Tensor, slant: Tensor, dentition: De
 
     colour = _teeth(colour, dentition.lower, u, 1 - v, gap, grown, slant, gum=0.03, is_side=False)
     # the upper lip's shadow falls on everything under it; cheeks close the light off at the corners
-    shadow = (0.35 + 0.65 * smoothstep(v * gap / 0.16)) * (0.40 + 0.60 * smoothstep(edge / 0.45))
+    shadow = (0.35 + 0.65 * smoothstep(v * gap / 0.16)) * (0.62 + 0.38 * smoothstep(edge / 0.45))
     return colour * shadow[:, None]
 
 

@@ -133,9 +133,9 @@ class JawField:
         if self.is_side:
             share = self.across_share(a)
             return smoothstep(share / 0.30) * smoothstep((self.front - share) / (self.front - 1.04))
-        share = self.across_share(a).abs() / self.narrow
-        open_share = 1 - share.clamp(0, 1) ** 3
-        return open_share * open_share.sqrt()
+        share = (self.across_share(a).abs() / self.narrow).clamp(max=1)
+        root = (1 - share**2 * share.sqrt()).sqrt()
+        return root * root.sqrt()
 
     def jaw_profile(self, a: Tensor) -> Tensor:
         """The same below the lips, where cheeks and chin follow the jaw; never less than `lip_profile`."""
