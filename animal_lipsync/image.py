@@ -6,72 +6,68 @@ Files are read upright, flattened over white and converted to sRGB. Knows nothin
 from __future__ import annotations
 
 import io
+import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from .files import replacing, require_file, require_output
+
 if TYPE_CHECKING:
     import torch
 
-PIXEL_BUDGET = 100_000_000
-"""Pixels; a larger picture is refused before it is decoded."""
+logger = logging.getLogger(__name__)
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+PIXEL_BUDGET = 100_000_000
+"""Pixels of a picture or frame; a larger one is refused before it is decoded."""
+
+SIDE_BUDGET = 16_384
+"""Pixels; H.264 has no longer sides."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def is_picture(path: str | os.PathLike) -> bool:
-    """Whether the file is a still picture, as opposed to a clip (an animated GIF is a clip).
+    """Whether the file is a still picture, as opposed to a clip; an animated GIF or PNG is a clip.
 
     One that is too large or damaged counts as a picture if its suffix says so, and `read_picture` tells what is wrong.
     """
     try:
-        with Image.open(path) as image:
-            return image.format == "MPO" or getattr(image, "n_frames", 1) == 1
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return Path(path).suffix.lower() in SUFFIXES
+        with _opened(path) as image:
+            return image.format not in ("GIF", "PNG") or getattr(image, "n_frames", 1) == 1
+    except ValueError:
+        return Path(path).suffix.lower() in (*SUFFIXES, ".avif")
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:
     """The picture as (H, W, 3) uint8 sRGB: turned upright by its EXIF orientation, transparency over white.
 
+    Of an animated WebP or AVIF it is the first one.
+
     Raises:
-        ValueError: missing, empty, damaged, not a picture, or larger than `PIXEL_BUDGET`.
+        ValueError: missing, empty, damaged, not a picture, or larger than `PIXEL_BUDGET` or `SIDE_BUDGET`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no picture at {path}; check the name.")
-    if not path.stat().st_size:
-        raise ValueError(f"The picture {path} is empty (0 bytes); save or download it again.")
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > PIXEL_BUDGET:
-                raise _too_large(path, f"{image.width} x {image.height} pixels")
-            return np.array(_to_srgb(ImageOps.exif_transpose(image)))
-    except Image.DecompressionBombError:
-        raise _too_large(path, "several hundred megapixels") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture that can be read; save it as PNG or JPEG.") from None
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(f"The picture {path} is damaged ({error}); save or download it again.") from None
+    with _opened(path) as image:
+        if image.format in ("WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
+            logger.warning("%s moves, but only its first picture is used; export it as GIF or mp4 to use all.", path)
+        return np.array(_to_srgb(ImageOps.exif_transpose(image)))
 
 
 def write_picture(path: str | os.PathLike, pixels: np.ndarray) -> None:
-    """Save (H, W, 3) uint8 in the format that the suffix names; appears under its name only when complete."""
-    path = Path(path)
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(f"The picture must be written to a name that ends in .png or .jpg, got {path}.")
-    partial = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
-    try:
-        Image.fromarray(pixels).save(partial, **({"quality": 95} if path.suffix.lower() in {".jpg", ".jpeg"} else {}))
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(error.errno, f"Cannot write {path} ({error}); check the folder and the free space.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    """Save (H, W, 3) uint8 in the format that the suffix, one of `SUFFIXES`, names.
+
+    It appears under its name only when complete.
+    """
+    require_output(path, *SUFFIXES)
+    with replacing(path) as partial:
+        is_jpeg = partial.suffix.lower() in (".jpg", ".jpeg")
+        Image.fromarray(pixels).save(partial, **({"quality": 95} if is_jpeg else {}))
 
 
 def fingerprint(pixels: np.ndarray) -> str:
@@ -110,6 +106,28 @@ def to_pixels(frames: torch.Tensor) -> np.ndarray:
     return pixels
 
 
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
+    """The file as Pillow sees it, within the budgets. Whatever a decoder stumbles on is a ValueError with a remedy."""
+    path = require_file(path, "picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes, which are checked here, and of odd EXIF
+            with Image.open(path) as image:
+                if image.width * image.height > PIXEL_BUDGET or max(image.size) > SIDE_BUDGET:
+                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+                yield image
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"The picture {path} is too large ({error}); the most is {PIXEL_BUDGET // 1_000_000} megapixels "
+            f"and {SIDE_BUDGET} pixels a side. Make it smaller."
+        ) from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture that can be read; save it as PNG or JPEG.") from None
+    except Exception as error:  # Pillow's decoders raise OSError, RuntimeError, TypeError, struct.error and others
+        raise ValueError(f"The picture {path} is damaged ({error}); save or download it again.") from None
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip instead of scale
@@ -127,9 +145,3 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     if alpha is not None:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     return image
-
-
-def _too_large(path: Path, size: str) -> ValueError:
-    return ValueError(
-        f"The picture {path} has {size}; the most is {PIXEL_BUDGET // 1_000_000} megapixels. Make it smaller."
-    )

@@ -117,11 +117,18 @@ def test_one_pixel_and_twelve_megapixels_are_fine(tmp_path):
         assert pixels.shape == (height, width, 3) and pixels[-1, -1].tolist() == [9, 8, 7]
 
 
-@pytest.mark.parametrize("size", [(12_000, 9_000), (60_000, 60_000)])
-def test_a_picture_over_the_budget_is_refused_before_decoding(tmp_path, size):
+@pytest.mark.parametrize("size", [(12_000, 9_000), (100_000, 1), (100_000, 100_000)])
+def test_a_picture_over_the_budget_is_refused_before_decoding(tmp_path, recwarn, size):
     (tmp_path / "huge.png").write_bytes(png_header(*size))
-    with pytest.raises(ValueError, match="huge.png.*100 megapixels. Make it smaller"):
+    with pytest.raises(ValueError, match="huge.png.*100 megapixels.*Make it smaller"):
         read_picture(tmp_path / "huge.png")
+    assert not recwarn.list
+
+
+def test_broken_exif_is_no_ones_business(tmp_path, recwarn):
+    Image.fromarray(gradient()).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert read_picture(tmp_path / "a.jpg").shape == (24, 40, 3)
+    assert not recwarn.list
 
 
 def test_bad_files_are_refused_by_name(tmp_path):
@@ -154,6 +161,13 @@ def test_a_still_is_a_picture_and_an_animation_is_not(tmp_path):
     assert is_picture(tmp_path / "missing.png")
 
 
+def test_the_first_picture_of_a_moving_webp_is_taken_and_this_is_said(tmp_path, caplog):
+    frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 255)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert is_picture(tmp_path / "a.webp") and not read_picture(tmp_path / "a.webp").any()
+    assert "only its first picture" in caplog.text
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_write_picture_leaves_one_complete_file(tmp_path, suffix):
     write_picture(tmp_path / f"a{suffix}", gradient())
@@ -164,3 +178,9 @@ def test_write_picture_leaves_one_complete_file(tmp_path, suffix):
 def test_write_picture_into_a_missing_folder_says_so(tmp_path):
     with pytest.raises(OSError, match="Cannot write .*check the folder"):
         write_picture(tmp_path / "gone" / "a.png", gradient())
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.pdf", "a"])
+def test_write_picture_refuses_what_it_cannot_write(tmp_path, name):
+    with pytest.raises(ValueError, match="ends in .png or"):
+        write_picture(tmp_path / name, gradient())

@@ -1,0 +1,75 @@
+import os
+
+import pytest
+
+from animal_lipsync.files import replacing, require_file, require_output, write_text
+
+posix = pytest.mark.skipif(os.name != "posix", reason="pipes and permissions are POSIX")
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.txt").symlink_to("folder/real.txt")
+    for text in ("one", "two"):
+        write_text(tmp_path / "link.txt", text)
+        assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "folder" / "real.txt").read_text() == text
+    assert len(list((tmp_path / "folder").iterdir())) == 1
+
+
+@posix
+def test_nobody_waits_for_a_pipe_to_be_filled(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match="There is no picture at .*pipe.png"):
+        require_file(tmp_path / "pipe.png", "picture")
+
+
+@posix
+def test_a_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "hello")
+    assert os.read(reader, 10) == b"hello"
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_the_old_file_stays_when_the_new_one_fails(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a.txt") as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a.txt").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["gone/a.txt", "folder"])
+def test_an_error_names_the_output_and_no_other_file(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=rf"Cannot write \S*{name} \([^)/]*\); check the folder"):
+        write_text(tmp_path / name, "")
+
+
+@pytest.mark.parametrize(
+    "name, named",
+    [("a.mp4", ""), ("a.avi", "ends in .mp4"), ("folder.mp4", "no file"), ("gone/a.mp4", "No such folder")],
+)
+def test_an_output_is_checked_before_the_work(tmp_path, name, named):
+    (tmp_path / "folder.mp4").mkdir()
+    if not named:
+        return require_output(tmp_path / name, ".mp4")
+    with pytest.raises((ValueError, OSError), match=named):
+        require_output(tmp_path / name, ".mp4")
+
+
+@posix
+def test_a_file_without_permission_is_not_called_damaged(tmp_path):
+    (tmp_path / "a.png").write_text("x")
+    (tmp_path / "a.png").chmod(0)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ValueError, match="a.png cannot be read .Permission denied.; check its permissions"):
+            require_file(tmp_path / "a.png", "picture")
+    finally:
+        os.seteuid(user)
