@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 
+from .media import open_media
 from .types import Audio
 
 
@@ -37,15 +38,11 @@ def probe_audio(path: str | os.PathLike) -> AudioInfo:
     Raises:
         ValueError: the file is missing, empty or damaged, or has no sound.
     """
-    with _open(path) as container:
-        stream = container.streams.audio[0]
+    with _opened(path) as (container, stream):
         ticks = 0
-        try:
-            for packet in container.demux(stream):
-                if packet.size and not packet.is_discard:
-                    ticks += packet.duration or 0
-        except av.FFmpegError as error:
-            raise _damaged(path, float(ticks * stream.time_base), error) from None
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                ticks += packet.duration or 0
         context = stream.codec_context
         return AudioInfo(context.sample_rate, min(context.channels, 2), float(ticks * stream.time_base))
 
@@ -112,43 +109,45 @@ def resample_blocks(blocks: Iterable[Audio], sample_rate: int) -> Iterator[Audio
 
 
 def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
-    with _open(path) as container:
-        stream = container.streams.audio[0]
-        to_float = av.AudioResampler(
-            format="fltp", layout="stereo" if stream.codec_context.channels > 2 and not mono else None
-        )
-        seconds = 0.0
+    with _opened(path) as (container, stream):
+        rate, channels = stream.codec_context.sample_rate, min(stream.codec_context.channels, 2)
+        kind, samples = None, 0
         try:
             for frame in container.decode(stream):
+                if kind != (frame.format.name, frame.layout.name, frame.sample_rate):  # which may change on the way
+                    kind = frame.format.name, frame.layout.name, frame.sample_rate
+                    is_mixed = frame.layout.nb_channels > 2 and not mono
+                    to_float = av.AudioResampler("fltp", layout="stereo" if is_mixed else None, rate=rate)
                 for block in to_float.resample(frame):
-                    waveform = block.to_ndarray()
-                    yield Audio(waveform.mean(axis=0, keepdims=True) if mono else waveform, block.sample_rate)
-                    seconds += block.samples / block.sample_rate
-        except (av.FFmpegError, ValueError) as error:
-            raise _damaged(path, seconds, error) from None
-        if not seconds:
+                    yield _block(path, block.to_ndarray(), rate, 1 if mono else channels)
+                    samples += block.samples
+        except (av.FFmpegError, OSError) as error:
+            raise ValueError(
+                f"The sound of {path} is damaged after {samples / rate:.2f} s ({error.strerror}); "
+                "export it as 16-bit WAV."
+            ) from None
+        if not samples:
             raise ValueError(f"The sound of {path} has no samples; record or export it again.")
 
 
-def _damaged(path: str | os.PathLike, seconds: float, error: Exception) -> ValueError:
-    reason = getattr(error, "strerror", error)
-    return ValueError(f"The sound of {path} is damaged after {seconds:.2f} s ({reason}); export it as 16-bit WAV.")
-
-
-def _open(path: str | os.PathLike) -> av.container.InputContainer:
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no sound file at {path}; check the name.")
-    if not path.stat().st_size:
-        raise ValueError(f"The sound file {path} is empty (0 bytes); record or export it again.")
+def _block(path: str | os.PathLike, waveform: np.ndarray, rate: int, channels: int) -> Audio:
+    if len(waveform) != channels:
+        waveform = np.repeat(waveform.mean(axis=0, keepdims=True), channels, axis=0)
     try:
-        container = av.open(path, metadata_errors="replace")
-    except av.FFmpegError as error:
+        return Audio(waveform, rate)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+    try:
+        with open_media(path, "sound file") as container:
+            if not container.streams.audio:
+                raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
+            stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
         raise ValueError(f"{path} is not a sound file that can be read ({error.strerror}); export it as WAV.") from None
-    if not container.streams.audio:
-        container.close()
-        raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
-    if container.streams.audio[0].codec_context is None:
-        container.close()
-        raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
-    return container

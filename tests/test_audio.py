@@ -144,6 +144,7 @@ def test_bad_files_are_refused_by_name(tmp_path):
         waveform = sine(8000)
         waveform[0, 7000] = value
         save(tmp_path / f"{value}.wav", waveform, 8000)
+    save(tmp_path / "loud.wav", sine(8000) * np.float32(1e30), 8000)
     with wave.open(str(tmp_path / "nothing.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
     for name, reason in (
@@ -153,6 +154,7 @@ def test_bad_files_are_refused_by_name(tmp_path):
         ("silent.mp4", "has no sound"),
         ("nan.wav", "not numbers.*export it as 16-bit WAV"),
         ("inf.wav", "not numbers"),
+        ("loud.wav", "between -1 and 1, got a sample of .*export it as 16-bit WAV"),
         ("nothing.wav", "no samples|not a sound file"),
     ):
         with pytest.raises(ValueError, match=reason) as refusal:
@@ -191,3 +193,29 @@ def test_a_title_that_is_not_utf8_does_not_spoil_the_sound(tmp_path):
     data = path.read_bytes()
     path.write_bytes(b"RIFF" + (len(data) - 8 + len(title)).to_bytes(4, "little") + data[8:] + title)
     assert load_audio(path).duration == 0.1
+
+
+@pytest.mark.parametrize("first, second", [(1, 2), (2, 1)])
+def test_a_recording_that_changes_its_channels_and_rate_on_the_way_keeps_those_it_began_with(tmp_path, first, second):
+    save(tmp_path / "1.aac", sine(48_000, channels=first), 48_000, "aac")
+    save(tmp_path / "2.aac", sine(44_100, channels=second), 44_100, "aac")
+    path = tmp_path / "both.aac"
+    path.write_bytes((tmp_path / "1.aac").read_bytes() + (tmp_path / "2.aac").read_bytes())
+    blocks = list(read_audio(path))
+    assert {(len(block.waveform), block.sample_rate) for block in blocks} == {(first, 48_000)}
+    assert sum(block.duration for block in blocks) == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_playlist_opens_no_other_file(tmp_path):
+    save(tmp_path / "a.wav", sine(), 16_000)
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile a.wav\n")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\na.wav\n#EXT-X-ENDLIST\n")
+    for name in ("list.ffconcat", "list.m3u8"):
+        with pytest.raises(ValueError, match=f"{name} is not a sound file"):
+            load_audio(tmp_path / name)
+
+
+def test_a_name_that_looks_like_a_protocol_is_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "concat:a.wav", sine(), 16_000)
+    assert load_audio("concat:a.wav").duration == probe_audio("concat:a.wav").duration == 1
