@@ -187,8 +187,11 @@ def _close_eye(move: Tensor, box: tuple[int, int, int, int], eye: int, life: Lif
     area = slice(box[1], box[3]), slice(box[0], box[2])
     xs = torch.arange(box[0], box[2], device=move.device).reshape(1, 1, -1) + 0.5
     ys = torch.arange(box[1], box[3], device=move.device).reshape(1, -1, 1) + 0.5
-    x, y, lash = life.close_eye(eye, *life.raise_brow(*life.pose(xs, ys)))
-    move[..., area[0], area[1]] = torch.stack([x - xs, y - ys], 1)
+    posed_x, posed_y = life.raise_brow(*life.pose(xs, ys))
+    x, y, lash = life.close_eye(eye, posed_x, posed_y)
+    lid = (x != posed_x) | (y != posed_y)  # the other eye's lid may reach into this one's corner of the picture
+    part = move[..., area[0], area[1]]
+    move[..., area[0], area[1]] = torch.where(lid[:, None], torch.stack([x - xs, y - ys], 1), part)
     return area, lash
 
 

@@ -16,10 +16,18 @@ from .schemas import BROW, LEFT_EYE, RIGHT_EYE
 from .types import HEAD_LIMIT, FaceTrack, MouthMotion
 from .warp import smoothstep
 
-LID_REACH = 2.4
-"""Eye radii above the eye's centre from which skin is drawn down to cover it."""
-EYE_SPAN = 1.3
-"""Half the width of the lid in eye radii."""
+EYE_SIZE = {"cat": 0.24, "camelid": 0.11}
+"""Radius of an eye as a share of the distance between both; 0.16 of other species."""
+UPPER_LID, LOWER_LID = 2.6, 1.9
+"""Eye radii above and below the eye's centre from which skin is drawn over it."""
+LID_SPAN = 2.2
+"""Eye radii to either side within which lids move."""
+EYE_REACH = 3.5
+"""Eye radii within which all of that happens, whichever way the head is turned."""
+CLOSED_EYE = 0.07
+"""Share of an eye's height that is left of it when it is shut: its own dark rims then look like lashes."""
+LOW_LID = 0.3
+"""Eye radii below the eye's centre at which the lids meet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +77,24 @@ class LifeField:
         return x + amount * self.down_x, y + amount * self.down_y
 
     def close_eye(self, eye: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Undo the upper lid's slide over one eye.
+        """Undo the lids' way over one eye: they draw the skin above and below over it until a thin line is left of it.
+
+        Monotone along `down`: the slope is 0.2 or more.
 
         Returns:
-            x, y of the source and the darkness [0, 1] of the lid's edge.
+            x, y of the source and the darkness [0, 1] of the lashes.
         """
         eye_x, eye_y, blink = self.eyes[eye]
         across = ((x - eye_x) * self.down_y - (y - eye_y) * self.down_x) / self.eye_radius
         down = ((x - eye_x) * self.down_x + (y - eye_y) * self.down_y) / self.eye_radius
-        half = (1 - (across / EYE_SPAN) ** 2).clamp(min=0).sqrt()
-        lid = half * (2 * blink - 1)
-        skin = -LID_REACH + (down + LID_REACH) * (LID_REACH - half) / (LID_REACH + lid)
-        covered = (down > -LID_REACH) & (down < lid) & (blink > 0)
-        shift = torch.where(covered, (skin - down) * self.eye_radius, 0.0)
-        lash = torch.exp(-(((down - lid) / 0.13) ** 2)) * smoothstep(half / 0.5) * smoothstep(blink / 0.2)
+        shut = blink * smoothstep((LID_SPAN - across.abs()) / (0.5 * LID_SPAN))
+        left_open, middle = 1 - (1 - CLOSED_EYE) * shut, LOW_LID * shut
+        upper, lower = middle - left_open, middle + left_open
+        over = (-1 - upper) * smoothstep((down + UPPER_LID) / (upper + UPPER_LID))
+        under = (1 - lower) * smoothstep((LOWER_LID - down) / (LOWER_LID - lower))
+        within = (down - middle) / left_open - down
+        shift = torch.where(down < upper, over, torch.where(down > lower, under, within)) * self.eye_radius
+        lash = torch.exp(-(((down - middle) / 0.12) ** 2)) * shut**3 * smoothstep((1.2 - across.abs()) / 0.6)
         return x + shift * self.down_x, y + shift * self.down_y, lash
 
     def eye_box(self, eye: int, height: int, width: int) -> tuple[int, int, int, int] | None:
@@ -90,7 +102,7 @@ class LifeField:
         eye_x, eye_y, blink = self.eyes[eye]
         if not bool((blink > 0).any()):
             return None
-        reach = 1.2 * LID_REACH * self.eye_radius + torch.sqrt(self.pitch**2 + self.yaw**2) + self.brow
+        reach = EYE_REACH * self.eye_radius + torch.sqrt(self.pitch**2 + self.yaw**2) + self.brow
         reach = reach + self.roll.abs() * self.radius
         x1, y1 = (max(int((c - reach).min()), 0) for c in (eye_x, eye_y))
         x2, y2 = min(int((eye_x + reach).max()) + 1, width), min(int((eye_y + reach).max()) + 1, height)
@@ -105,7 +117,7 @@ class LifeField:
             spots.append((self.brow_x, self.brow_y, 0.75 * self.radius))
         for x, y, blink in self.eyes:
             if bool(blink.any()):
-                spots.append((x, y, 1.2 * LID_REACH * self.eye_radius))
+                spots.append((x, y, EYE_REACH * self.eye_radius))
         bounds = [torch.cat([x + side * reach, y + side * reach], 2) for side in (-1, 1) for x, y, reach in spots]
         low, high = torch.stack(bounds).aminmax(dim=0)
         return low[:, 0].cpu().numpy(), high[:, 0].cpu().numpy()
@@ -134,7 +146,7 @@ def life_field(
     radius = 0.60 * size
     points = face.keypoints
     between = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=1)
-    eye_radius = np.clip((0.22 if face.species == "cat" else 0.15) * between, 0.035 * size, 0.10 * size)
+    eye_radius = np.clip(EYE_SIZE.get(face.species, 0.16) * between, 0.035 * size, 0.11 * size)
     # a quarter turn would carry the middle of the head by its radius; as a flat picture it goes a part of that
     travel = 0.30 / HEAD_LIMIT * radius
     # from the side both eyes lie on one spot: one of them is the far, hidden one
