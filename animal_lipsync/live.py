@@ -11,8 +11,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from .articulation import WIDEST
 from .hearing import BANDS, FLOOR, HALO, SILENCE, log_mel, network_input, network_layers
-from .motion import BLUR, WIDEST
+from .motion import BLUR
 from .types import Audio, MouthMotion
 from .visemes import FRAMES_PER_SECOND, PHONE_SHAPES, VISEME_OF, VISEMES
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from .alignment import follow_transcript
+from .articulation import Mouth, smooth
 from .audio import join_blocks, resample_blocks, to_mono
 from .hearing import SAMPLE_RATE, hear
 from .types import (
@@ -30,14 +31,10 @@ from .types import (
 from .video import time_to_frame
 from .visemes import BELIEVED, FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
 
-WIDEST = 0.9
-"""`jaw_open` of the widest vowel; beyond it lies shouting."""
 MUMBLED = 1.8
 """How much further than heard a mouth may open so that the widest vowels of a recording reach WIDEST."""
 QUIET = 0.1
 """How much less the mouth opens for each 10 dB that the voice is quieter than around it."""
-PRESSING, RESTING = 0.015, 0.1
-"""Seconds that lips already near each other take to meet, and that a mouth takes to come to rest."""
 BLUR = 1.5
 """Rows; sigma of the movement between the sounds that are heard, each of them a guess that comes and goes gradually."""
 CUE_BLUR = 3.5
@@ -45,7 +42,14 @@ CUE_BLUR = 3.5
 
 
 def speech_to_motion(
-    audio: Audio | Iterable[Audio], frame_rate: Fraction, *, transcript: str | None = None, language: str = "en-us"
+    audio: Audio | Iterable[Audio],
+    frame_rate: Fraction,
+    *,
+    transcript: str | None = None,
+    language: str = "en-us",
+    style: str = "natural",
+    strength: float = 1.0,
+    species: str = "unknown",
 ) -> MouthMotion:
     """How a mouth moves that says what is heard, in any language: round(duration * frame_rate) frames, at least one.
 
@@ -56,11 +60,15 @@ def speech_to_motion(
         audio: the voice, whole or in blocks (`read_audio`).
         transcript: what is said; makes closures and vowels surer, and where it is wrong what is heard counts.
         language: of the transcript, as eSpeak NG calls it: en-us, de, fr, ja, cmn.
+        style: one of `styles.STYLES`.
+        strength: 0 to 2, how far mouth and lips move; lips that meet always meet.
+        species: of the animal; unknown ones move like a dog.
 
     Raises:
         ValueError: nothing here knows how the language of the transcript is pronounced.
     """
     frame_rate = _positive(frame_rate)
+    mouth = Mouth.of(style, strength, species)
     if transcript:
         blocks = [audio] if isinstance(audio, Audio) else audio
         kept = list(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE))
@@ -70,28 +78,39 @@ def speech_to_motion(
         heard = hear(audio)
     track = viseme_track(heard.phones, believed=0 if transcript else BELIEVED)
     track = replace(track, text=transcript or None)
-    shapes = _smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
+    shapes = smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]
     lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0
-    shapes[:, 0] *= lift * (1 + QUIET * _smooth(np.clip(heard.loudness, -2, 0), 30))
-    return _articulate(track, shapes, frame_rate, heard.duration)
+    shapes[:, 0] *= lift * (1 + QUIET * smooth(np.clip(heard.loudness, -2, 0), 30))
+    return mouth.say(track, shapes, frame_rate, heard.duration)
 
 
-def visemes_to_motion(track: VisemeTrack, frame_rate: Fraction) -> MouthMotion:
+def visemes_to_motion(
+    track: VisemeTrack,
+    frame_rate: Fraction,
+    *,
+    style: str = "natural",
+    strength: float = 1.0,
+    species: str = "unknown",
+) -> MouthMotion:
     """How a mouth moves through the cues of a track, edited by hand or made by another program.
+
+    `style`, `strength` and `species` are those of `speech_to_motion`.
 
     Raises:
         ValueError: a cue's viseme is none of `visemes.VISEMES`.
     """
     frame_rate = _positive(frame_rate)
+    mouth = Mouth.of(style, strength, species)
     duration = max((cue.end for cue in track.cues), default=0.0)
     shapes = np.zeros((round(duration * FRAMES_PER_SECOND), 3), np.float32)
     at = (np.arange(len(shapes)) + 0.5) / FRAMES_PER_SECOND
     for cue in track.cues:
         if cue.viseme not in VISEMES:
             raise ValueError(f"There is no viseme {cue.viseme!r}; they are {', '.join(VISEMES)}.")
-        shapes[(at >= cue.start) & (at < cue.end)] = SHAPES[VISEMES.index(cue.viseme)]
-    return _articulate(track, _smooth(shapes, CUE_BLUR), frame_rate, Fraction(duration))
+        first, last = np.searchsorted(at, (cue.start, cue.end))
+        shapes[first:last] = SHAPES[VISEMES.index(cue.viseme)]
+    return mouth.say(track, smooth(shapes, CUE_BLUR), frame_rate, Fraction(duration))
 
 
 def _positive(frame_rate: Fraction) -> Fraction:
@@ -99,78 +118,6 @@ def _positive(frame_rate: Fraction) -> Fraction:
     if frame_rate <= 0:
         raise ValueError(f"frame_rate must be above 0, got {frame_rate}.")
     return frame_rate
-
-
-def _articulate(track: VisemeTrack, shapes: np.ndarray, frame_rate: Fraction, duration: Fraction) -> MouthMotion:
-    """Lip shapes (T, 3) 100 times a second, and what the cues demand: lips that meet, a mouth at rest in pauses."""
-    length = max(1, round(duration * frame_rate))
-    frames = np.arange(length) / float(frame_rate)
-    rows = (np.arange(len(shapes)) + 0.5) / FRAMES_PER_SECOND
-    opening, pucker, wide = (np.interp(frames, rows, column) if len(rows) else np.zeros(length) for column in shapes.T)
-    shut = np.zeros(length)
-    rest = np.zeros(length)
-    bite = np.zeros(length)
-    tongue = np.zeros(length)
-    for cue in track.cues:
-        if cue.viseme == "PP":
-            _hold(shut, frames, cue.start, cue.end, PRESSING)
-            # a slow video may have no frame within; the nearest one shows it
-            shut[min(length - 1, max(0, round((cue.start + cue.end) / 2 * float(frame_rate))))] = 1
-        elif cue.viseme == "sil":
-            # a mouth comes to rest after it spoke and leaves it before it speaks
-            start = cue.start + RESTING if cue is not track.cues[0] else cue.start - RESTING
-            end = cue.end - RESTING / 2 if cue is not track.cues[-1] else cue.end + RESTING
-            _hold(rest, frames, start, end, RESTING / 2)
-        elif cue.viseme == "FF":
-            _hold(bite, frames, cue.start, cue.end, PRESSING)
-        elif cue.viseme == "TH":
-            _hold(tongue, frames, cue.start, cue.end, PRESSING)
-    jaw = WIDEST * np.clip(opening, 0, 1) * (1 - rest)
-    motion = MouthMotion.from_channels(
-        frame_rate,
-        length,
-        jaw_open=jaw,
-        mouth_wide=np.clip(wide, 0, 1) * (1 - rest),
-        mouth_pucker=np.clip(pucker, 0, 1) * (1 - rest),
-        mouth_close=np.maximum(shut, 0.4 * bite),
-        tongue_out=np.maximum(0.15 * jaw**2, 0.12 * tongue),
-    )
-    return replace(motion, visemes=track)
-
-
-def _hold(values: np.ndarray, frames: np.ndarray, start: float, end: float, ramp: float) -> None:
-    """Raise `values` to 1 from `start` to `end`, gently within the seconds of `ramp` before and after."""
-    if end <= start:
-        return
-    first, last = np.searchsorted(frames, (start - ramp, end + ramp))
-    at = frames[first:last]
-    near = np.clip(np.minimum(at - start, end - at) / ramp + 1, 0, 1)
-    values[first:last] = np.maximum(values[first:last], near * near * (3 - 2 * near))
-
-
-def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur along time, sigma in rows."""
-    if not len(values):
-        return values
-    radius = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    padded = np.pad(values, [(radius, radius)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-    return sum(weight * padded[i : i + len(values)] for i, weight in enumerate(kernel))
-
-
-def nod(motion: MouthMotion, degrees: float) -> MouthMotion:
-    """The motion with a nod of up to `degrees` added to `head_pitch` (positive: nose down) on stressed syllables."""
-    if not abs(degrees) <= HEAD_LIMIT:
-        raise ValueError(f"nod must lie between -{HEAD_LIMIT:g} and {HEAD_LIMIT:g} degrees, got {degrees:g}.")
-    if not len(motion):
-        return motion
-    jaw = motion.channel("jaw_open").astype(float)
-    hops = float(motion.frame_rate) / FRAMES_PER_SECOND
-    stress = np.clip(_smooth(jaw, 8 * hops) - _smooth(jaw, 40 * hops), 0, None)
-    stress = _smooth(stress / max(stress.max(initial=0), 0.05), 6 * hops)
-    pitch = motion.channel("head_pitch") + degrees * stress
-    return motion.with_channels(head_pitch=np.clip(pitch, -HEAD_LIMIT, HEAD_LIMIT))
 
 
 def keyframes_to_motion(text: str) -> MouthMotion:

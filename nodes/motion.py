@@ -9,8 +9,8 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 
 from ..animal_lipsync.blinks import add_blinks
+from ..animal_lipsync.head import nod as add_nod
 from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
-from ..animal_lipsync.motion import nod as add_nod
 from ..animal_lipsync.types import Audio, MouthMotion
 from .inputs import blinks_input, language_input, nod_input
 from .types import CATEGORY, Motion, Visemes, to_audio, to_rate

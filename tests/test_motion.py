@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animal_lipsync.audio import load_audio, read_audio, resample
-from animal_lipsync.motion import keyframes_to_motion, nod, speech_to_motion
+from animal_lipsync.motion import keyframes_to_motion, speech_to_motion
 from animal_lipsync.types import CHANNELS, Audio, FormatError, MouthMotion
 
 RATE = 16_000
@@ -123,27 +123,6 @@ def test_the_opening_follows_hand_labelled_phones(data):
         kernel = np.hanning(9) / np.hanning(9).sum()
         scores.append(np.corrcoef(np.convolve(wanted, kernel, "same"), np.convolve(jaw, kernel, "same"))[0, 1])
     assert np.mean(scores) > 0.6
-
-
-# Nods
-
-
-def test_nods_come_with_stress_and_stay_within_their_degrees():
-    motion = motion_of(SPEECH)
-    assert not motion.channel("head_pitch").any()
-    nodding = nod(motion, 4.0)
-    pitch = nodding.channel("head_pitch")
-    assert 1.5 < pitch.max() <= 4.0 and pitch.min() >= 0
-    others = [index for index, name in enumerate(CHANNELS) if name != "head_pitch"]
-    np.testing.assert_array_equal(nodding.values[:, others], motion.values[:, others])
-    np.testing.assert_array_equal(nod(motion, 0.0).values, motion.values)
-    assert not nod(motion_of(np.zeros(RATE)), 4.0).values.any()
-    assert not motion.channel("head_pitch").any()
-
-
-def test_a_nod_is_smooth():
-    pitch = nod(motion_of(SPEECH), 4.0).channel("head_pitch")
-    assert np.abs(np.diff(pitch)).max() < 1.5
 
 
 # Keyframes

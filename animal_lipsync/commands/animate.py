@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> dict:
     from ..blinks import add_blinks
     from ..clip import Clip
     from ..engine import WarpEngine
+    from ..head import nod
     from ..inside import OpenMouth
-    from ..motion import nod
     from .inputs import chosen_face, face_of, heard_motion, read_text
 
     start = time.perf_counter()
