@@ -1,0 +1,162 @@
+"""What Whisper hears around each frame of a video: the drive of the inpaint engine.
+
+Windows are exact at every frame rate. Knows nothing of pixels or of the network that draws (`musetalk.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .audio import join_blocks, resample_blocks, to_mono
+from .hearing import hear
+from .types import Audio
+from .visemes import FRAMES_PER_SECOND
+from .whisper import BLOCK, SAMPLE_RATE, STATES_PER_SECOND, WhisperEncoder, log_mel
+
+STEPS = 10
+"""States in a window: 80 ms before its frame to 120 ms after."""
+BEFORE = 4
+OVERLAP = 2 * STATES_PER_SECOND
+"""States that two blocks of 30 s share; one is faded into the other."""
+LEAD = 0.12
+"""Seconds by which lips move before a sound and after it."""
+FADE = 0.08
+"""Seconds in which the source's own mouth gives way to the painted one."""
+
+Layout = Literal["hf_post_ln", "openai_pre_ln"]
+"""Whether the last state has passed the final LayerNorm, as for MuseTalk 1.5, or not, as 1.0 was trained; beyond the
+ends of the voice the first then sees nothing and the second the first and last state again."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechFeatures:
+    """A voice as Whisper hears it, 50 times a second."""
+
+    states: np.ndarray
+    """(L, 5, 384) float16: what enters the encoder's first layer and what leaves each of its four."""
+    speaking: np.ndarray
+    """(L,) float32 in [0, 1]; 0 where nobody speaks."""
+    duration: Fraction
+    """Seconds."""
+    layout: Layout = "hf_post_ln"
+    like_upstream: bool = False
+    """Place windows as MuseTalk's own code does, which drifts at rates that are not whole numbers."""
+
+    @property
+    def frame_rate(self) -> Fraction:
+        return Fraction(STATES_PER_SECOND)
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def resampled(self, frame_rate: Fraction, length: int | None = None) -> SpeechFrames:
+        """What each frame of a video is drawn from; `length` frames, or as many as the voice lasts."""
+        frame_rate = Fraction(frame_rate)
+        whole = int(frame_rate)
+        if length is None:
+            length = int(self.duration * (whole if self.like_upstream else frame_rate))
+        frames = np.arange(length)
+        if self.like_upstream:
+            steps = STATES_PER_SECOND / whole
+            first = np.floor(frames * steps).astype(int) - 2 * ceil(steps)
+            return SpeechFrames(self, first, np.ones(length, np.float32), frame_rate)
+        steps = STATES_PER_SECOND / frame_rate
+        first = frames * steps.numerator // steps.denominator - BEFORE
+        speaking = np.interp(frames * float(steps), np.arange(len(self) + 1), np.append(self.speaking, 0))
+        return SpeechFrames(self, first, speaking.astype(np.float32), frame_rate)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechFrames:
+    """A voice at the frames of a video."""
+
+    features: SpeechFeatures
+    first: np.ndarray
+    """(T,) the first state of each frame's window; may lie outside the voice."""
+    speaking: np.ndarray
+    """(T,) float32 in [0, 1]: how much of the painted mouth is shown."""
+    frame_rate: Fraction
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, frames: slice | np.ndarray) -> SpeechFrames:
+        return replace(self, first=self.first[frames], speaking=self.speaking[frames])
+
+    def resampled(self, frame_rate: Fraction, length: int) -> SpeechFrames:
+        return self.features.resampled(frame_rate, length)
+
+    def eased(self, share: np.ndarray) -> SpeechFrames:
+        """The same voice, of whose mouth only `share` (T,) of [0, 1] is shown."""
+        return replace(self, speaking=(self.speaking * share).astype(np.float32))
+
+    def tokens(self) -> Tensor:
+        """(T, 50, 384) float32: of each of the ten states of a window its five parts, in the order of time."""
+        states = self.features.states
+        at = self.first[:, None] + np.arange(STEPS)
+        last = len(states) - 1
+        tokens = states[at.clip(0, max(last, 0))] if len(states) else np.zeros((*at.shape, *states.shape[1:]))
+        if self.features.layout == "hf_post_ln":
+            tokens = tokens * ((at >= 0) & (at <= last))[..., None, None]
+        return torch.from_numpy(tokens.astype(np.float32)).flatten(1, 2)
+
+
+def speech_features(
+    voice: Audio | Iterable[Audio],
+    encoder: WhisperEncoder,
+    *,
+    layout: Layout = "hf_post_ln",
+    like_upstream: bool = False,
+) -> SpeechFeatures:
+    """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 0.25 MB a second of it.
+
+    Args:
+        encoder: on the device that it is to run on.
+        like_upstream: cut the voice every 30 s as MuseTalk's own code does, for comparison with it.
+    """
+    blocks = [voice] if isinstance(voice, Audio) else voice
+    sound = join_blocks(resample_blocks(map(to_mono, blocks), SAMPLE_RATE))
+    waveform = torch.from_numpy(sound.waveform[0])
+    parts = list(_states(waveform, encoder, layout, 0 if like_upstream else OVERLAP))
+    states = np.concatenate(parts) if parts else np.zeros((0, 5, 384), np.float16)
+    silence = np.exp(hear(sound).phones[:, 0])
+    duration = Fraction(len(waveform), SAMPLE_RATE)
+    return SpeechFeatures(states, _speaking(silence, len(states)), duration, layout, like_upstream)
+
+
+@torch.no_grad()
+def _states(waveform: Tensor, encoder: WhisperEncoder, layout: Layout, overlap: int) -> Iterator[np.ndarray]:
+    device = encoder.conv1.weight.device
+    samples = SAMPLE_RATE // STATES_PER_SECOND
+    stride = BLOCK - overlap * samples
+    weight = (np.arange(overlap, dtype=np.float32)[:, None, None] + 0.5) / max(overlap, 1)
+    ending = None  # what the block before heard of the first moments of this one
+    for start in range(0, max(1, len(waveform) - overlap * samples), stride):
+        block = waveform[start : start + BLOCK]
+        bands = log_mel(block.to(device))[None].to(encoder.conv1.weight.dtype)
+        states = encoder(bands, normalize_last=layout == "hf_post_ln")[0].float().cpu().numpy()
+        states = states[: len(block) // samples]
+        if ending is not None:
+            states[:overlap] = ending + (states[:overlap] - ending) * weight
+        is_last = start + BLOCK >= len(waveform)
+        ending = states[stride // samples :]
+        yield (states if is_last else states[: stride // samples]).astype(np.float16)
+        if is_last:
+            return
+
+
+def _speaking(silence: np.ndarray, length: int) -> np.ndarray:
+    """(length,) at 50 a second of the probability of silence at 100 a second."""
+    voiced = 1 - np.clip((silence - 0.6) / 0.3, 0, 1)
+    reach, fade = (round(seconds * FRAMES_PER_SECOND) for seconds in (LEAD + FADE / 2, FADE))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(voiced, reach), 2 * reach + 1)
+    smooth = np.convolve(windows.max(axis=1), np.full(fade + 1, 1 / (fade + 1)), "same")
+    return np.interp(2 * np.arange(length) + 0.5, np.arange(len(smooth)), smooth).astype(np.float32)
