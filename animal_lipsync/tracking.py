@@ -1,11 +1,10 @@
-"""Which face in one frame is which in the next: match, fill gaps, smooth, choose.
+"""Which faces of a video's frames are one animal, and where its points were: match, fill gaps, settle.
 
-NumPy only; knows nothing of pixels or networks (detection.py).
+NumPy only; knows nothing of pixels (following.py) or networks (detection.py).
 """
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,19 +12,22 @@ from fractions import Fraction
 
 import numpy as np
 
+from .speaker import left_to_right
 from .types import Faces, FaceTrack
-
-logger = logging.getLogger(__name__)
 
 REACH = 0.8
 """How far a head may have moved between two sightings, over its own size; grows with the square root of the gap."""
 APPEARANCE_WEIGHT = 1.5
 """Cost of a face that looks entirely different, where 1 is a face `REACH` away."""
 MAX_COST = 1.5
-
-
-class NoFaceError(ValueError):
-    """There is no animal face to work on; the message says what was looked at and what to do."""
+BRIDGE = 0.4
+"""Seconds; an animal that is not seen for longer counts as not visible until it is seen again."""
+SIGHTING_NOISE = 0.015
+"""How far off a point of score 1 is, where a network looked, over the head's size."""
+STILL_NOISE, MOVING_NOISE, CHANGE_NOISE = 0.0008, 0.03, 0.06
+"""How far off a followed point goes in one frame: at rest, per distance it moves, and per unlikeness of the head."""
+UNKNOWN_MOTION = 0.05
+"""The same in a frame where it was neither seen nor followed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +47,47 @@ class Detections:
     species: tuple[str, ...]
     appearance: np.ndarray
     """(N, E) float32 of length 1: two faces of one animal have a dot product near 1."""
+    runs: np.ndarray = None
+    """(N,) int: faces of one run were followed from frame to frame. Each its own run when not given."""
+    moved: np.ndarray = None
+    """(N, 11, 2) float32: pixels that the keypoints and the two corners of the box moved since the frame before,
+    as followed; NaN where they were not."""
+    alike: np.ndarray = None
+    """(N,) float32, up to 1: how much the head looks like the one it was followed from."""
+    placed: np.ndarray = None
+    """(N,) bool: the networks placed the points in this very frame; otherwise they were only followed."""
+    is_searched: bool = True
+    """The whole picture was looked at."""
     is_cut: bool = False
     """The first frame of a new scene: nothing here is what it was a frame ago."""
     best_score: float = 0.0
     """Of all candidates, those below the asked-for score included."""
 
+    def __post_init__(self):
+        count = len(self.boxes)
+        for name, value in (
+            ("runs", np.full(count, -1)),
+            ("moved", np.full((count, self.keypoints.shape[1] + 2, 2), np.nan, np.float32)),
+            ("alike", np.ones(count, np.float32)),
+            ("placed", np.ones(count, bool)),
+        ):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, faces: np.ndarray) -> Detections:
-        return replace(
-            self,
-            boxes=self.boxes[faces],
-            scores=self.scores[faces],
-            keypoints=self.keypoints[faces],
-            keypoint_scores=self.keypoint_scores[faces],
-            species=tuple(np.array(self.species, object)[faces]),
-            appearance=self.appearance[faces],
-        )
+        rows = {name: getattr(self, name)[faces] for name in ROWS}
+        return replace(self, species=tuple(self.species[i] for i in faces), **rows)
+
+    def joined(self, other: Detections) -> Detections:
+        """These faces and then those of `other`, in one frame."""
+        if not len(self):
+            rows = {name: getattr(other, name) for name in ROWS}
+        else:
+            rows = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ROWS}
+        return replace(self, species=self.species + other.species, **rows)
 
     @classmethod
     def none(cls, width: int, height: int) -> Detections:
@@ -87,77 +112,93 @@ class Detections:
         return Faces(self.width, self.height, Fraction(0), 1, tracks, tuple(float(score) for score in self.scores))
 
 
+ROWS = ("boxes", "scores", "keypoints", "keypoint_scores", "appearance", "runs", "moved", "alike", "placed")
+
+
 def conspicuousness(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(N,) score times size, the order in which faces are listed."""
     return scores * np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).clip(0))
 
 
 def track_faces(
-    detections: Iterable[Detections], frame_rate: Fraction, *, max_gap: float = 1.0, min_seen: int = 3
+    detections: Iterable[Detections], frame_rate: Fraction, *, max_gap: float = 1.0, min_seen: int = 2
 ) -> Faces:
-    """Join the detections of a video's frames into one track per animal, the most conspicuous first.
+    """Join the detections of a video's frames into one track per animal, numbered from left to right.
 
-    An animal lost for no longer than `max_gap` is taken up again and its frames in between are interpolated; it keeps
-    its number through that and through crossings with others. A new scene ends every track.
+    An animal lost for no longer than `max_gap` is taken up again; it keeps its number through that and through
+    crossings with others. A new scene ends every track.
 
     Args:
         max_gap: seconds.
-        min_seen: frames; a shorter track is taken for a false alarm, unless the whole video is shorter.
+        min_seen: searches that must have found an animal, unless the whole video has fewer; less is a false alarm.
     """
     max_frames = max(1, round(max_gap * float(frame_rate)))
     sightings: list[_Sightings] = []
     live: list[_Sightings] = []
-    width = height = count = 0
+    width = height = count = searches = 0
     best = (0.0, 0)
     for frame, seen in enumerate(detections):
-        width, height, count = seen.width, seen.height, frame + 1
+        width, height, count, searches = seen.width, seen.height, frame + 1, searches + seen.is_searched
         best = max(best, (seen.best_score, -frame))
         live = [] if seen.is_cut else [track for track in live if frame - track.frames[-1] <= max_frames]
-        matched = _match(live, seen, frame)
+        going_on = {track.run: track for track in live if track.run >= 0 and track.frames[-1] == frame - 1}
+        matched = {i: going_on[run] for i, run in enumerate(seen.runs) if run in going_on}
+        lost = [track for track in live if track not in matched.values()]
+        fresh = np.array([i for i in range(len(seen)) if i not in matched], int)
+        matched |= {int(fresh[i]): track for i, track in _match(lost, seen[fresh], frame).items()}
         for i in range(len(seen)):
-            if i in matched:
-                matched[i].add(frame, seen, i)
-            else:
-                live.append(_Sightings(frame, seen, i))
-                sightings.append(live[-1])
-    kept = [track for track in sightings if len(track.frames) >= min(min_seen, count)]
-    if not kept:
-        logger.warning("no animal face in %d frames; best candidate %.2f at frame %d", count, best[0], -best[1])
-    kept.sort(key=lambda track: -track.prominence)
-    tracks = tuple(smooth_track(track.to_track(count), frame_rate) for track in kept)
-    return Faces(width, height, Fraction(frame_rate), count, tracks, tuple(track.score for track in kept))
+            if i not in matched:
+                matched[i] = _Sightings(seen, i)
+                live.append(matched[i])
+                sightings.append(matched[i])
+            matched[i].add(frame, seen, i)
+    kept = [track for track in sightings if sum(track.placed) >= min(min_seen, searches)]
+    tracks = [track.to_track(count, float(frame_rate)) for track in kept]
+    hide_behind(tracks, [np.isin(np.arange(count), track.frames) for track in kept])
+    order = left_to_right(tracks)
+    return Faces(
+        width,
+        height,
+        Fraction(frame_rate),
+        count,
+        tuple(tracks[i] for i in order),
+        tuple(kept[i].score for i in order),
+        best_candidate=(best[0], -best[1]),
+    )
 
 
 class _Sightings:
     """What is known of one animal while a video is read."""
 
-    def __init__(self, frame: int, seen: Detections, i: int):
+    def __init__(self, seen: Detections, i: int):
         self.frames: list[int] = []
         self.boxes: list[np.ndarray] = []
-        self.keypoints: list[np.ndarray] = []
+        self.points: list[np.ndarray] = []
         self.keypoint_scores: list[np.ndarray] = []
         self.scores: list[float] = []
         self.species: list[str] = []
+        self.moved: list[np.ndarray] = []
+        self.alike: list[float] = []
+        self.placed: list[bool] = []
         self.appearance = seen.appearance[i]
-        self.add(frame, seen, i)
 
     def add(self, frame: int, seen: Detections, i: int):
+        self.run = int(seen.runs[i])
         self.frames.append(frame)
         self.boxes.append(seen.boxes[i])
-        self.keypoints.append(seen.keypoints[i])
+        self.points.append(np.concatenate([seen.keypoints[i], seen.boxes[i].reshape(2, 2)]))
         self.keypoint_scores.append(seen.keypoint_scores[i])
         self.scores.append(float(seen.scores[i]))
         self.species.append(seen.species[i])
+        self.moved.append(seen.moved[i])
+        self.alike.append(float(seen.alike[i]))
+        self.placed.append(bool(seen.placed[i]))
         blended = 0.9 * self.appearance + 0.1 * seen.appearance[i]
         self.appearance = blended / np.linalg.norm(blended)
 
     @property
     def score(self) -> float:
         return float(np.mean(self.scores))
-
-    @property
-    def prominence(self) -> float:
-        return float(conspicuousness(np.array(self.boxes), np.array(self.scores)).sum())
 
     def expected_box(self, frame: int) -> np.ndarray:
         """Where the head should be by now if it goes on as it went; at most three frames ahead."""
@@ -166,23 +207,34 @@ class _Sightings:
         speed = (self.boxes[-1] - self.boxes[-3]) / (self.frames[-1] - self.frames[-3])
         return self.boxes[-1] + speed * min(3, frame - self.frames[-1])
 
-    def to_track(self, count: int) -> FaceTrack:
+    def to_track(self, count: int, frame_rate: float) -> FaceTrack:
         """Of `count` frames: interpolated in gaps, where no point has a score; held still and not visible outside."""
-        frames = np.array(self.frames)
-        rows = np.concatenate([np.array(self.boxes), np.array(self.keypoints).reshape(len(frames), -1)], axis=1)
-        rows = np.stack([np.interp(np.arange(count), frames, column) for column in rows.T], axis=1).astype(np.float32)
+        frames, first = np.array(self.frames), self.frames[0]
+        span = self.frames[-1] - first + 1
+        points = np.full((span, *self.points[0].shape), np.nan)
+        moved, alike = points.copy(), np.ones(span)
         score = np.zeros((count, len(self.keypoint_scores[0])), np.float32)
+        placed = frames[self.placed]
+        points[placed - first] = np.array(self.points)[self.placed]
+        moved[frames - first], alike[frames - first] = self.moved, self.alike
         score[frames] = self.keypoint_scores
+        size = float(np.median(np.max(np.array(self.boxes)[:, 2:] - np.array(self.boxes)[:, :2], axis=1)))
+        trust = np.concatenate([score[first : first + span], np.full((span, 2), 0.3)], axis=1)
+        settled = settle(points / size, moved / size, trust, alike) * size
+        rows = np.concatenate([settled[:1].repeat(first, 0), settled])
+        rows = np.concatenate([rows, rows[-1:].repeat(count - len(rows), 0)]).astype(np.float32)
         visible = np.zeros(count, bool)
-        visible[frames[0] : frames[-1] + 1] = True
+        visible[frames] = True
+        for before, after in zip(frames[:-1], frames[1:], strict=True):
+            visible[before:after] |= after - before <= BRIDGE * frame_rate
         species = max(set(self.species), key=self.species.count)
-        return FaceTrack(rows[:, :4], rows[:, 4:].reshape(count, -1, 2), score, visible, species)
+        return FaceTrack(rows[:, -2:].reshape(count, 4), rows[:, :-2], score, visible, species)
 
 
-def _match(live: list[_Sightings], seen: Detections, frame: int) -> dict[int, _Sightings]:
+def _match(lost: list[_Sightings], seen: Detections, frame: int) -> dict[int, _Sightings]:
     """Which detection goes on which track: the cheapest pair first, by place, size and looks."""
     pairs = []
-    for track in live:
+    for track in lost:
         box = track.expected_box(frame)
         size = max(box[2] - box[0], box[3] - box[1], 1.0)
         reach = REACH * size * math.sqrt(frame - track.frames[-1])
@@ -195,88 +247,60 @@ def _match(live: list[_Sightings], seen: Detections, frame: int) -> dict[int, _S
             if moved < 1 and cost < MAX_COST:
                 pairs.append((cost, id(track), i, track))
     matched: dict[int, _Sightings] = {}
-    for _, _, i, track in sorted(pairs):
+    for _, _, i, track in sorted(pairs, key=lambda pair: pair[:3]):
         if i not in matched and track not in matched.values():
             matched[i] = track
     return matched
 
 
-def smooth_track(track: FaceTrack, frame_rate: Fraction, *, cutoff: float = 0.6, response: float = 0.9) -> FaceTrack:
-    """The same track without the trembling of a still head, and without lag: filtered forwards and backwards in time.
+def settle(points: np.ndarray, moved: np.ndarray, score: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """The likeliest path of each point, given where it was seen now and then and how it was followed in between.
 
-    The One Euro filter (Casiez, Roussel, Vogel 2012): a low-pass whose cutoff rises with speed.
+    A random walk along the followed movement, solved for all frames at once (Rauch, Tung, Striebel 1965, as one
+    tridiagonal system): what comes later counts as much as what came before, so nothing lags, gaps are bridged from
+    both sides, and a head at rest is the mean of all that was seen of it.
 
     Args:
-        cutoff: Hz, for a point at rest; lower is calmer.
-        response: Hz gained per head size per second of speed; higher follows fast movement more closely.
+        points: (T, K, 2) over the head's size; NaN where not seen.
+        moved: (T, K, 2) the same, since the frame before; NaN where not followed.
+        score: (T, K) in [0, 1].
+        alike: (T,) as in `Detections`.
+
+    Returns:
+        (T, K, 2).
     """
-    if len(track) < 3 or not frame_rate:
-        return track
-    boxes, keypoints = track.boxes.copy(), track.keypoints.copy()
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], track.visible, [False]]).astype(int)))
-    for start, end in edges.reshape(-1, 2):
-        part = slice(start, end)
-        size = float(np.median(np.maximum(*(boxes[part, 2:] - boxes[part, :2]).T)))
-        rows = np.concatenate([keypoints[part].reshape(end - start, -1), boxes[part]], axis=1).astype(float) / size
-        rows = rows.reshape(end - start, -1, 2)
-        # the movement goes on past both ends, so that the filters have settled when they reach the first real frame
-        pad = min(end - start - 1, round(frame_rate))
-        rows = np.concatenate([2 * rows[0] - rows[pad:0:-1], rows, 2 * rows[-1] - rows[-2 : -pad - 2 : -1]])
-        smooth = _one_euro(rows, float(frame_rate), cutoff, response)
-        smooth = (smooth + _one_euro(rows[::-1], float(frame_rate), cutoff, response)[::-1]) / 2
-        smooth = smooth[pad : pad + end - start] * size
-        keypoints[part], boxes[part] = smooth[:, :-2], smooth[:, -2:].reshape(-1, 4)
-    return replace(track, boxes=boxes, keypoints=keypoints)
-
-
-def _one_euro(points: np.ndarray, frame_rate: float, cutoff: float, response: float) -> np.ndarray:
-    """Filter (T, K, 2) forwards; one speed per point, so that x and y keep together."""
-
-    def share(hertz):
-        return 1 / (1 + frame_rate / (2 * math.pi * hertz))
-
-    smooth = points.copy()
-    velocity = np.zeros_like(points[0])
+    is_seen = np.isfinite(points[..., 0])
+    trust = is_seen * (0.05 + 0.95 * score) ** 2 / SIGHTING_NOISE**2
+    speed = np.linalg.norm(moved, axis=-1)
+    doubt = STILL_NOISE + MOVING_NOISE * speed + CHANGE_NOISE * (1 - alike.clip(0, 1))[:, None] ** 2
+    firm = np.where(np.isfinite(speed), doubt, UNKNOWN_MOTION)[1:] ** -2.0
+    push = firm[..., None] * np.nan_to_num(moved[1:])
+    diagonal = trust.copy()
+    diagonal[1:] += firm
+    diagonal[:-1] += firm
+    result = trust[..., None] * np.nan_to_num(points)
+    result[1:] += push
+    result[:-1] -= push
     for t in range(1, len(points)):
-        velocity += share(1.0) * ((points[t] - points[t - 1]) * frame_rate - velocity)
-        speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-        smooth[t] = smooth[t - 1] + share(cutoff + response * speed) * (points[t] - smooth[t - 1])
-    return smooth
+        share = firm[t - 1] / diagonal[t - 1]
+        diagonal[t] -= share * firm[t - 1]
+        result[t] += share[:, None] * result[t - 1]
+    result[-1] /= diagonal[-1][:, None]
+    for t in range(len(points) - 2, -1, -1):
+        result[t] = (result[t] + firm[t][:, None] * result[t + 1]) / diagonal[t][:, None]
+    return result
 
 
-def choose_face(faces: Faces, speaker: int | str | tuple[float, float] = 0) -> FaceTrack:
-    """The animal that speaks.
-
-    Args:
-        speaker: its number; or "largest", "central", "left", "right", or a species; or a point (x, y) in pixels on it.
-
-    Raises:
-        NoFaceError: no face at all, or none of that number or species.
-    """
-    if not faces.tracks:
-        where = "this picture" if faces.frames == 1 else f"{faces.frames} frames"
-        raise NoFaceError(
-            f"No animal face was found in {where}. Lower min_score if the face is small, dark or turned away, "
-            "or set its points by hand."
-        )
-    found = ", ".join(f"{i}: {track.species}" for i, track in enumerate(faces.tracks))
-    if isinstance(speaker, int):
-        if not 0 <= speaker < len(faces.tracks):
-            raise NoFaceError(f"There is no face number {speaker}; the faces found are {found}.")
-        return faces.tracks[speaker]
-    boxes = np.stack([track.boxes[track.visible].mean(axis=0) for track in faces.tracks])
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    if isinstance(speaker, tuple):
-        return faces.tracks[int(np.linalg.norm(centres - speaker, axis=1).argmin())]
-    cost = {
-        "largest": -np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
-        "central": np.linalg.norm(centres - (faces.width / 2, faces.height / 2), axis=1),
-        "left": centres[:, 0],
-        "right": -centres[:, 0],
-    }
-    if speaker in cost:
-        return faces.tracks[int(cost[speaker].argmin())]
-    for track in faces.tracks:
-        if track.species == speaker:
-            return track
-    raise NoFaceError(f"There is no face of species {speaker!r}; the faces found are {found}.")
+def hide_behind(tracks: list[FaceTrack], seen: list[np.ndarray]) -> None:
+    """Where an animal is not seen and another is in its place, it is hidden: `visible` becomes False there."""
+    for i, track in enumerate(tracks):
+        for k, other in enumerate(tracks):
+            if i == k:
+                continue
+            corner = (
+                np.maximum(track.boxes[:, :2], other.boxes[:, :2]),
+                np.minimum(track.boxes[:, 2:], other.boxes[:, 2:]),
+            )
+            common = np.prod((corner[1] - corner[0]).clip(0), axis=1)
+            covered = common > 0.3 * np.prod(track.boxes[:, 2:] - track.boxes[:, :2], axis=1)
+            track.visible[~seen[i] & seen[k] & covered] = False

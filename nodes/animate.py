@@ -15,6 +15,7 @@ from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
+from .finding import find_face
 from .inputs import (
     blinks_input,
     crf_input,
@@ -24,10 +25,12 @@ from .inputs import (
     min_score_input,
     nod_input,
     source_input,
+    strength_input,
+    style_input,
+    variation_input,
 )
-from .keypoints import find_face
 from .media import open_source, result_file, show, with_progress
-from .motion import speak
+from .motion import enliven, speak
 from .types import CATEGORY, AnimalFace, AnimalFaces, Motion, chosen, to_audio
 
 SILENCE = Audio(np.zeros((1, 1), np.float32), 48_000)
@@ -65,6 +68,15 @@ class MakeAnimalTalk(io.ComfyNode):
                     force_input=True,
                     tooltip="What the voice says, word for word, for surer lips: connect a text node. Not needed.",
                 ),
+                style_input(),
+                strength_input(),
+                variation_input(),
+                Motion.Input(
+                    "motion",
+                    optional=True,
+                    tooltip="How the mouth moves, from Speak Text, Edit Visemes or any other. It is heard in the voice "
+                    "when not connected; style and strength are for that.",
+                ),
             ],
             outputs=[
                 io.Video.Output("video"),
@@ -85,15 +97,27 @@ class MakeAnimalTalk(io.ComfyNode):
         language,
         min_score,
         crf,
+        style,
+        strength,
+        variation,
         keypoints=None,
         transcript="",
+        motion=None,
     ) -> io.NodeOutput:
         voice = to_audio(voice)
         with open_source(source, frame_rate) as (clip, _):
             track = find_face(clip, keypoints, face, min_score)
-            motion = speak(
-                voice, clip.frame_rate, nod=nod, blinks=blinks, transcript=transcript, language=language
-            )
+            if motion is None:
+                motion = speak(
+                    voice,
+                    clip.frame_rate,
+                    transcript=transcript,
+                    language=language,
+                    style=style,
+                    strength=strength,
+                    species=track.species,
+                )
+            motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
             return io.NodeOutput(video, chosen(track, clip), motion, ui=preview)
 

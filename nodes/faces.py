@@ -5,8 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..animal_lipsync.draw import draw_landmarks
+from .finding import find_face
 from .inputs import face_input, min_score_input, source_input, speaker_input
-from .keypoints import find_face
 from .media import open_source
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
 

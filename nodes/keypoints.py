@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import islice
 
 import numpy as np
 from comfy_api.latest import io, ui
 
-from ..animal_lipsync.clip import Clip
-from ..animal_lipsync.detection import detect_faces, detect_video
 from ..animal_lipsync.draw import draw_landmarks
-from ..animal_lipsync.tracking import choose_face, track_faces
-from ..animal_lipsync.types import Faces, FaceTrack
-from .inputs import MIN_SCORE, face_input, min_score_input, source_input
+from ..animal_lipsync.types import Faces
+from .finding import find_face
+from .inputs import face_input, min_score_input, source_input
 from .media import open_source, with_progress
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
-
-logger = logging.getLogger(__name__)
-
-
-def find_face(clip: Clip, keypoints: Faces | None, face: int = 0, min_score: float = MIN_SCORE) -> FaceTrack:
-    """One animal's track in `clip`, out of `keypoints` or, when none were set on it, found by the detector."""
-    if keypoints is not None and not clip.shows(keypoints):
-        logger.warning("The keypoints were set on another picture or clip; the face is looked for in this one.")
-        keypoints = None
-    if keypoints is None:
-        if clip.frames == 1:
-            keypoints = detect_faces(next(clip.read(1)), min_score=min_score)
-        else:
-            frames = with_progress(clip.read(clip.frames), clip.frames)
-            keypoints = track_faces(detect_video(frames, min_score=min_score), clip.frame_rate)
-        choose_face(keypoints, face)
-    return clip.face(keypoints, face)
 
 
 class EditKeypoints(io.ComfyNode):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from uuid import uuid4
@@ -14,9 +13,6 @@ from ..clip import Clip
 from ..types import Faces, FaceTrack, MouthMotion
 
 logger = logging.getLogger(__name__)
-
-SURE = 0.5
-"""Score of a face below which its points had better be looked at."""
 
 
 def heard_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
@@ -30,35 +26,26 @@ def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:
     return face_of(clip, options.keypoints, options.face, options.min_score)
 
 
-def face_of(clip: Clip, keypoints: str | None, index: int, min_score: float) -> FaceTrack:
-    from ..tracking import choose_face
+def face_of(clip: Clip, keypoints: str | None, number: int, min_score: float) -> FaceTrack:
+    from ..speaker import choose_face
 
     faces = Faces.from_json(read_text(keypoints)) if keypoints else detect(clip, min_score)
     if not clip.shows(faces):
         raise ValueError(
             f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
         )
-    choose_face(faces, index)
-    return clip.face(faces, index)
+    return clip.face(faces, choose_face(faces, number))
 
 
 def detect(clip: Clip, min_score: float) -> Faces:
-    from ..detection import detect_faces, detect_video
-    from ..image import fingerprint
-    from ..tracking import track_faces
+    from ..finding import doubts, find_faces
 
-    if clip.frames == 1:
-        faces = detect_faces(next(clip.read(1)), min_score=min_score)
-    else:
+    if clip.frames > 1:
         logger.info("Looking for the face in %d frames", clip.frames)
-        faces = track_faces(detect_video(clip.read(clip.frames), min_score=min_score), frame_rate=clip.frame_rate)
-    if faces.scores and faces.scores[0] < SURE:
-        logger.warning(
-            "Not sure about this face (%.2f, taken for a %s): check its points with detect --draw.",
-            faces.scores[0],
-            faces.tracks[0].species,
-        )
-    return replace(faces, picture=fingerprint(next(clip.read(1))))
+    faces = find_faces(clip, min_score=min_score)
+    for doubt in doubts(faces):
+        logger.warning(doubt)
+    return faces
 
 
 def read_text(path: str) -> str:
