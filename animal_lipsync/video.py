@@ -7,21 +7,23 @@ frame rate shows time t / rate. Knows nothing of faces or of float pixels.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
-from uuid import uuid4
 
 import av
 import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from .types import Audio
+from .files import name_beside, require_output, write_target
+from .image import PIXEL_BUDGET, SIDE_BUDGET
+from .media import open_media
+from .types import FASTEST, LONGEST, SLOWEST, Audio
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class VideoInfo:
     """Pixels, upright and square."""
     height: int
     frame_rate: Fraction
-    """The clip's own; the mean rate when frames come at irregular times."""
+    """The clip's own, within `SLOWEST` and `FASTEST`; the mean rate when frames come at irregular times."""
     frames: int
     """At `frame_rate`."""
     duration: float
@@ -177,11 +179,11 @@ class VideoWriter:
         preset: str = "veryfast",
         metadata: dict[str, str] | None = None,
     ):
-        self.path = Path(path)
-        if self.path.suffix.lower() != ".mp4":
-            raise ValueError(f"The video must be written to a name that ends in .mp4, got {path}.")
-        if not 0 < frame_rate <= 1000:
-            raise ValueError(f"frame_rate must be above 0 and at most 1000 frames per second, got {frame_rate}.")
+        require_output(path, ".mp4")
+        if not SLOWEST <= frame_rate <= FASTEST:
+            raise ValueError(f"frame_rate must lie between {SLOWEST} and {FASTEST}, got {frame_rate}.")
+        if max(width, height) > SIDE_BUDGET:
+            raise ValueError(f"The sides of a video are at most {SIDE_BUDGET} pixels, got {width} x {height}.")
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, got {channels}; `read_audio` mixes more down to 2.")
         self.frame_rate = Fraction(frame_rate).limit_denominator(1001)  # also of a float such as 29.97
@@ -191,7 +193,9 @@ class VideoWriter:
         self._sample_rate, self._channels = sample_rate, channels
         self._options = {"crf": str(crf), "preset": preset}
         self._metadata = metadata or {}
-        self._partial = self.path.with_name(f".{self.path.stem}-{uuid4().hex[:8]}.mp4")
+        self.path = path
+        self._target = write_target(path)
+        self._partial = name_beside(self._target)
         self._reformatter = VideoReformatter()
 
     def __enter__(self) -> VideoWriter:
@@ -234,7 +238,7 @@ class VideoWriter:
             if self._audio:
                 self._container.mux(self._audio.encode(None))
             self._container.close()
-            os.replace(self._partial, self.path)
+            os.replace(self._partial, self._target)
 
     def write(self, frame: np.ndarray, *, changed: tuple[int, int, int, int] | None = None) -> None:
         """Append one frame.
@@ -308,7 +312,7 @@ class VideoWriter:
             yield
         except (av.FFmpegError, OSError) as error:
             raise OSError(
-                error.errno, f"Cannot write {self.path}: {error.strerror}. Check the folder and the free space."
+                error.errno, f"Cannot write {self.path} ({error.strerror}); check the folder and the free space."
             ) from None
 
 
@@ -316,16 +320,17 @@ class _Clip:
     """A video file and when its pictures are shown; each pass over it opens the file anew."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise ValueError(f"There is no video at {self.path}; check the name.")
-        if not self.path.stat().st_size:
-            raise ValueError(f"The video {self.path} is empty (0 bytes); save or download it again.")
+        self.path = path
         with self._opened() as (container, stream):
             self.has_audio = bool(container.streams.audio)
             self.is_hdr = stream.codec_context.color_trc in (16, 18)  # PQ, HLG
             self.time_base = Fraction(stream.time_base)
-            self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            width = round(stream.width * (stream.sample_aspect_ratio or 1))
+            self.size = width, stream.height  # of all its pictures, should some be coded in another
+            if math.prod(self.size) > PIXEL_BUDGET or max(self.size) > SIDE_BUDGET:
+                raise ValueError(
+                    f"The pictures of {path} are too large ({width} x {stream.height}); make them smaller."
+                )
             stamps, length = set(), 0
             for packet in container.demux(stream):
                 if packet.size and not packet.is_discard:
@@ -333,11 +338,15 @@ class _Clip:
                     stamp = packet.dts if packet.pts is None else packet.pts
                     stamps.add(len(stamps) * length if stamp is None else stamp)
             declared = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
-        if not stamps:
+        if not (stamps and all(self.size)):
             raise ValueError(f"The video {self.path} holds no pictures; export it again.")
         self.origin, last = min(stamps), max(stamps)
         self.length = length or round((last - self.origin) / max(1, len(stamps) - 1)) or 1
         self.duration = (last - self.origin + self.length) * self.time_base
+        if self.duration > LONGEST:
+            raise ValueError(
+                f"The video {path} claims to last {float(self.duration) / 3600:.0f} hours; export it again."
+            )
         self.frame_rate = _frame_rate(len(stamps), self.duration, declared)
 
     def count(self, frame_rate: Fraction) -> int:
@@ -345,12 +354,12 @@ class _Clip:
 
     def frames(self, indices: range, frame_rate: Fraction) -> Iterator[av.VideoFrame]:
         """For each index the newest picture at index / frame_rate."""
-        ticks = [due_tick(index, frame_rate, self.time_base) + self.origin for index in indices]
-        if not ticks:
+        if not indices:
             return
-        pictures = self.pictures(ticks[0])
+        pictures = self.pictures(due_tick(indices[0], frame_rate, self.time_base) + self.origin)
         shown, upcoming = next(pictures), next(pictures, None)
-        for tick in ticks:
+        for index in indices:
+            tick = due_tick(index, frame_rate, self.time_base) + self.origin
             while upcoming is not None and upcoming.pts <= tick:
                 shown, upcoming = upcoming, next(pictures, None)
             yield shown
@@ -393,7 +402,8 @@ class _Clip:
         has_alpha = any(component.is_alpha for component in picture.format.components)
         pixels = reformatter.reformat(
             picture,
-            width=round(picture.width * self.aspect),
+            width=self.size[0],
+            height=self.size[1],
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=matrix,
             dst_colorspace=Colorspace.ITU601,  # nothing to RGB, but PyAV 16 ignores the source's where both are equal
@@ -408,14 +418,15 @@ class _Clip:
     @contextmanager
     def _opened(self):
         try:
-            with av.open(self.path, metadata_errors="replace") as container:
+            with open_media(self.path, "video") as container:
                 streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
                 if streams and streams[0].codec_context is None:
                     raise ValueError(f"{self.path} holds a kind of video that cannot be read; export it as H.264 mp4.")
                 if not streams:
                     raise ValueError(f"{self.path} has no video; choose a clip, or a picture as PNG or JPEG.")
+                streams[0].codec_context.options = {"max_pixels": str(PIXEL_BUDGET)}  # whatever the header says
                 yield container, streams[0]
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             raise ValueError(
                 f"The video {self.path} is damaged or of an unknown kind ({error.strerror}); "
                 "export it again as H.264 mp4."
@@ -427,8 +438,10 @@ def _frame_rate(frames: int, duration: Fraction, declared: list[Fraction]) -> Fr
     mean = frames / duration
     for rate in (*declared, *sorted(COMMON_RATES, key=lambda rate: abs(rate - mean))):
         if abs(duration * rate - frames) <= Fraction(1, 4):
-            return Fraction(rate).limit_denominator(1001)
-    return mean.limit_denominator(1001)
+            break
+    else:
+        rate = mean
+    return min(max(Fraction(rate).limit_denominator(1001), SLOWEST), FASTEST)
 
 
 def _planes(picture: av.VideoFrame) -> list[np.ndarray]:

@@ -225,7 +225,7 @@ def test_an_error_halfway_leaves_no_file(tmp_path):
 @pytest.mark.parametrize("name", ["missing/out.mp4", "file/out.mp4"])
 def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Cannot write .*Check the folder"):
+    with pytest.raises(OSError, match="Cannot write .*check the folder"):
         make(tmp_path / name, motion=pose(5))
 
 

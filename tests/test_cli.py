@@ -287,7 +287,7 @@ CASES = [
     ({"transcript": "missing.txt"}, "missing.txt"),
     ({"reference": "cut.png"}, "cut.png"),
     ({"reference": "cat.png", "reference-keypoints": "cat.json"}, "mouth is shut"),
-    ({"output": "missing/out.mp4"}, "Check the folder"),
+    ({"output": "missing/out.mp4"}, "check the folder"),
     ({"output": "out.avi"}, ".mp4"),
     ({"output": "folder"}, ".mp4"),
 ]

@@ -1,5 +1,6 @@
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -255,6 +256,38 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path):
     assert probe(tmp_path / "a.mkv").width == 96
 
 
+def test_a_clip_slower_than_any_mouth_is_read_at_one_frame_a_second(tmp_path):
+    clip = make_clip(tmp_path / "a.mkv", [0, 3600_000, 7200_000], time_base=Fraction(1, 1000))
+    info = probe(clip)
+    assert info.frame_rate == 1 and info.frames == round(info.duration) > 7000
+    shown = read_frames(clip, start=3598)
+    assert [number_of(next(shown)) for _ in range(4)] == [0, 0, 1, 1]
+
+
+def test_a_clip_of_days_is_refused_before_it_is_listed(tmp_path):
+    clip = make_clip(tmp_path / "a.mkv", [0, 40, 10**9], time_base=Fraction(1, 1000))
+    with pytest.raises(ValueError, match="a.mkv claims to last 278 hours"):
+        probe(clip)
+
+
+def test_pictures_coded_in_another_size_on_the_way_are_scaled(tmp_path):
+    stamps = regular(10, 25)
+    halves = [make_clip(tmp_path / "1.ts", stamps[:5]), make_clip(tmp_path / "2.ts", stamps[5:], size=(128, 96))]
+    parts = [half.read_bytes() for half in halves]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    info = probe(tmp_path / "both.ts")
+    assert {frame.shape for frame in read_frames(tmp_path / "both.ts")} == {(info.height, info.width, 3)}
+
+
+def test_a_playlist_opens_no_other_file_and_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("a.mp4", noise(3))
+    Path("list.ffconcat").write_text("ffconcat version 1.0\nfile a.mp4\n")
+    with pytest.raises(ValueError, match="list.ffconcat is damaged or of an unknown kind"):
+        probe("list.ffconcat")
+    assert probe(write("concat:a.mp4", noise(4))).frames == 4
+
+
 def test_bad_files_are_refused_by_name(tmp_path):
     whole = write(tmp_path / "whole.mp4", noise(30)).read_bytes()
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
@@ -444,6 +477,12 @@ def test_closing_the_generator_that_writes_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "a.mp4").symlink_to("real.mp4")
+    write(tmp_path / "a.mp4", [numbered(0)])
+    assert (tmp_path / "a.mp4").is_symlink() and probe(tmp_path / "real.mp4").frames == 1
+
+
 def test_an_older_file_stays_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"older")
@@ -469,12 +508,14 @@ def test_a_full_disk_says_so_and_leaves_nothing(tmp_path, limit, frames):
 
 
 def test_requests_that_cannot_be_met_are_refused(tmp_path):
-    with pytest.raises(OSError, match="Cannot write .*gone.*Check the folder"):
+    with pytest.raises(OSError, match="Cannot write .*gone.*check the folder"):
         write(tmp_path / "gone" / "a.mp4", noise(1))
     with pytest.raises(ValueError, match="ends in .mp4"):
         VideoWriter(tmp_path / "a.avi", 64, 48, Fraction(25))
-    with pytest.raises(ValueError, match="frame_rate must be above 0"):
+    with pytest.raises(ValueError, match="frame_rate must lie between 1 and 1000"):
         VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(0))
+    with pytest.raises(ValueError, match="at most 16384 pixels, got 20000 x 48"):
+        VideoWriter(tmp_path / "a.mp4", 20_000, 48, Fraction(25))
     with pytest.raises(ValueError, match="channels must be 1 or 2"):
         VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25), channels=6)
     with pytest.raises(ValueError, match="No frame came"), VideoWriter(tmp_path / "a.mp4", 64, 48, Fraction(25)):
