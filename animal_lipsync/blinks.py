@@ -12,8 +12,8 @@ SOONEST = 1.2
 """Seconds between two blinks, at least."""
 
 
-def add_blinks(motion: MouthMotion, per_minute: float) -> MouthMotion:
-    """The motion with blinks of both eyes added, `per_minute` on average; the same ones each time."""
+def add_blinks(motion: MouthMotion, per_minute: float, *, variation: int = 0) -> MouthMotion:
+    """The motion with blinks of both eyes added, `per_minute` on average; others for another `variation`."""
     if not 0 <= per_minute <= 40:
         raise ValueError(f"blinks must lie between 0 and 40 a minute, got {per_minute:g}.")
     if per_minute == 0:
@@ -21,7 +21,7 @@ def add_blinks(motion: MouthMotion, per_minute: float) -> MouthMotion:
     rate = float(motion.frame_rate)
     times = np.arange(len(motion)) / rate
     shut = np.zeros(len(motion))
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(variation)
     wait = 60 / per_minute
     start = random.uniform(0.4, 1.0) * min(wait, 3.0)
     while start < times.max(initial=0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..animal_lipsync.speaker import SPEAKERS
+from ..animal_lipsync.styles import STYLES
 
 MIN_SCORE = 0.3
 
@@ -82,6 +83,39 @@ def blinks_input():
         max=40.0,
         step=1.0,
         tooltip="How often a minute both eyes blink. 10 to 20 looks natural; at 0 nothing but the mouth moves.",
+    )
+
+
+def style_input():
+    return io.Combo.Input(
+        "style",
+        options=list(STYLES),
+        default="natural",
+        tooltip="subtle: a small mouth, soft changes. natural: what the voice calls for. cartoon: wide poses that are "
+        "held, lips that exaggerate.",
+    )
+
+
+def strength_input():
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        step=0.05,
+        tooltip="How far the mouth moves: lower it for a mumble, raise it for a shout. Lips that meet always meet, and "
+        "no mouth opens further than its animal's.",
+    )
+
+
+def variation_input():
+    return io.Int.Input(
+        "variation",
+        default=0,
+        min=0,
+        max=9999,
+        advanced=True,
+        tooltip="Another number gives other blinks and head poses, so that two animals do not blink together.",
     )
 
 

@@ -11,9 +11,9 @@ from comfy_api.latest import io
 from ..animal_lipsync.blinks import add_blinks
 from ..animal_lipsync.head import nod as add_nod
 from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
-from ..animal_lipsync.types import Audio, MouthMotion
-from .inputs import blinks_input, language_input, nod_input
-from .types import CATEGORY, Motion, Visemes, to_audio, to_rate
+from ..animal_lipsync.types import Audio, Faces, MouthMotion
+from .inputs import blinks_input, language_input, nod_input, strength_input, style_input, variation_input
+from .types import CATEGORY, AnimalFace, Motion, Visemes, to_audio, to_rate
 
 KEYFRAMES = """{
   "version": 1,
@@ -29,11 +29,43 @@ KEYFRAMES = """{
 
 
 def speak(
-    voice: Audio, frame_rate: Fraction, *, nod: float, blinks: float, transcript: str, language: str
+    voice: Audio,
+    frame_rate: Fraction,
+    *,
+    transcript: str = "",
+    language: str = "en-us",
+    style: str = "natural",
+    strength: float = 1.0,
+    species: str = "unknown",
 ) -> MouthMotion:
-    """The motion of a head that says `voice`."""
-    motion = speech_to_motion(_seconds(voice), frame_rate, transcript=transcript.strip() or None, language=language)
-    return add_blinks(add_nod(motion, nod), blinks)
+    """The motion of a mouth that says `voice`."""
+    return speech_to_motion(
+        _seconds(voice),
+        frame_rate,
+        transcript=transcript.strip() or None,
+        language=language,
+        style=style,
+        strength=strength,
+        species=species,
+    )
+
+
+def enliven(motion: MouthMotion, *, nod: float, blinks: float, variation: int) -> MouthMotion:
+    """The motion with nods, drift and blinks added."""
+    return add_blinks(add_nod(motion, nod, variation=variation), blinks, variation=variation)
+
+
+def species_input():
+    return AnimalFace.Input(
+        "face",
+        optional=True,
+        tooltip="The animal that speaks: its mouth then opens as far and as fast as its species can. A dog's when not "
+        "connected.",
+    )
+
+
+def species_of(face: Faces | None) -> str:
+    return face.tracks[0].species if face else "unknown"
 
 
 def _seconds(voice: Audio) -> Iterator[Audio]:
@@ -73,6 +105,10 @@ class SpeechToMouthMotion(io.ComfyNode):
                     tooltip="What the voice says. Lips meet and open more surely with it; where it is wrong, what is "
                     "heard counts.",
                 ),
+                style_input(),
+                strength_input(),
+                variation_input(),
+                species_input(),
             ],
             outputs=[
                 Motion.Output("motion"),
@@ -81,10 +117,19 @@ class SpeechToMouthMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, voice, frame_rate, nod, blinks, language, transcript) -> io.NodeOutput:
+    def execute(
+        cls, voice, frame_rate, nod, blinks, language, transcript, style, strength, variation, face=None
+    ) -> io.NodeOutput:
         motion = speak(
-            to_audio(voice), to_rate(frame_rate), nod=nod, blinks=blinks, transcript=transcript, language=language
+            to_audio(voice),
+            to_rate(frame_rate),
+            transcript=transcript,
+            language=language,
+            style=style,
+            strength=strength,
+            species=species_of(face),
         )
+        motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
         return io.NodeOutput(motion, motion.visemes)
 
 

@@ -29,3 +29,10 @@ def test_a_single_frame_can_be_given():
 def test_an_impossible_rate_is_refused(per_minute):
     with pytest.raises(ValueError, match="blinks must lie between 0 and 40"):
         add_blinks(MouthMotion.from_channels(Fraction(25), 10), per_minute)
+
+
+def test_another_variation_blinks_at_other_times_and_the_same_one_at_the_same():
+    motion = MouthMotion.from_channels(Fraction(25), 25 * 60)
+    one, again, other = (add_blinks(motion, 15, variation=number).channel("blink_left") for number in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() == 1
