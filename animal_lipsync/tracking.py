@@ -24,7 +24,7 @@ BRIDGE = 0.4
 """Seconds; an animal that is not seen for longer counts as not visible until it is seen again."""
 SIGHTING_NOISE = 0.015
 """How far off a point of score 1 is, where a network looked, over the head's size."""
-STILL_NOISE, MOVING_NOISE, CHANGE_NOISE = 0.0008, 0.03, 0.06
+STILL_NOISE, MOVING_NOISE, CHANGE_NOISE = 0.0008, 0.1, 0.06
 """How far off a followed point goes in one frame: at rest, per distance it moves, and per unlikeness of the head."""
 UNKNOWN_MOTION = 0.05
 """The same in a frame where it was neither seen nor followed."""
