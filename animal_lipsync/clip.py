@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Clip:
     read: Callable[[int], Iterator[np.ndarray]]
     """(count) -> that many frames, uint8 (H, W, 3), played forth and back where the clip is shorter.
     A still is the same array over and over."""
+    path: Path | None = None
+    """The file it is read from; None when it is in memory."""
 
     @classmethod
     def open(cls, path: str | os.PathLike, *, frame_rate: Fraction | None = None) -> Clip:
@@ -40,7 +43,8 @@ class Clip:
             ValueError: the file is missing, empty, damaged or neither a picture nor a video.
         """
         if is_picture(path):
-            return cls.from_picture(read_picture(path), frame_rate=frame_rate or STILL_RATE)
+            still = cls.from_picture(read_picture(path), frame_rate=frame_rate or STILL_RATE)
+            return replace(still, path=Path(path))
         info = probe(path)
         rate = Fraction(frame_rate or info.frame_rate)
         return cls(
@@ -49,6 +53,7 @@ class Clip:
             rate,
             info.frames_at(rate),
             lambda count: extend_frames(path, count, frame_rate=rate),
+            Path(path),
         )
 
     @classmethod

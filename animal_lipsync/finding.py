@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from .cache import FaceCache, face_key
 from .clip import Clip
-from .detection import detect_faces
-from .following import follow_faces
 from .image import fingerprint
 from .speaker import left_to_right
 from .tracking import track_faces
@@ -19,13 +18,27 @@ SURE = 0.5
 """Score of a face below which its points had better be looked at."""
 
 
-def find_faces(clip: Clip, *, min_score: float = 0.3, frames: Iterable[np.ndarray] | None = None) -> Faces:
+def find_faces(
+    clip: Clip,
+    *,
+    min_score: float = 0.3,
+    cache: FaceCache | None = None,
+    frames: Iterable[np.ndarray] | None = None,
+) -> Faces:
     """The animals of `clip` from left to right, in its pixels and at its frames; none is a fact, not an error.
 
     Args:
         min_score: lower it for faces that are small, dark or turned away.
+        cache: where what was found before is kept.
         frames: those of `clip`, when something counts them as they are read.
     """
+    key = cache and face_key(clip, min_score)
+    if cache and (known := cache.get(key)):
+        return known
+    # only here, so that what is known already needs no torch
+    from .detection import detect_faces
+    from .following import follow_faces
+
     frames = clip.read(clip.frames) if frames is None else frames
     if clip.frames == 1:
         faces = detect_faces(next(iter(frames)), min_score=min_score)
@@ -34,7 +47,10 @@ def find_faces(clip: Clip, *, min_score: float = 0.3, frames: Iterable[np.ndarra
         faces = replace(faces, tracks=tracks, scores=scores)
     else:
         faces = track_faces(follow_faces(frames, min_score=min_score), clip.frame_rate)
-    return replace(faces, picture=fingerprint(next(clip.read(1))))
+    faces = replace(faces, picture=fingerprint(next(clip.read(1))))
+    if cache:
+        cache.put(key, faces)
+    return faces
 
 
 def doubts(faces: Faces) -> list[str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
+import folder_paths
+
+from ..animal_lipsync.cache import FaceCache
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.finding import find_faces
 from ..animal_lipsync.speaker import choose_face
@@ -20,7 +24,9 @@ def faces_of(clip: Clip, keypoints: Faces | None, min_score: float = MIN_SCORE) 
         return keypoints
     if keypoints is not None:
         logger.warning("The keypoints were set on another picture or clip; the face is looked for in this one.")
-    return find_faces(clip, min_score=min_score, frames=with_progress(clip.read(clip.frames), clip.frames))
+    cache = FaceCache(Path(folder_paths.get_user_directory()) / "animal-lipsync" / "faces")
+    frames = with_progress(clip.read(clip.frames), clip.frames)
+    return find_faces(clip, min_score=min_score, cache=cache, frames=frames)
 
 
 def find_face(
