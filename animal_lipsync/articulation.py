@@ -48,10 +48,10 @@ class Mouth:
         """Lip shapes (T, 3) 100 times a second, and what the cues demand: lips that meet, a mouth at rest in pauses."""
         style, build = self.style, self.build
         opening, pucker, wide = shapes.T.astype(float)
-        opening = respond(WIDEST * opening, self.strength * style.opening, contrast=style.contrast, limit=build.widest)
+        opening = build.widest * respond(WIDEST * opening, self.strength * style.opening, contrast=style.contrast)
         opening = _slowly(_without_flapping(_held(opening, style.hold)), build.fastest)
         pucker, wide = (
-            respond(lips, self.strength * style.lips * build.lips) for lips in (_early(pucker, ROUNDING), wide)
+            build.lips * respond(lips, self.strength * style.lips) for lips in (_early(pucker, ROUNDING), wide)
         )
         length = max(1, round(duration * frame_rate))
         frames = np.arange(length) / float(frame_rate)

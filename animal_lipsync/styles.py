@@ -8,9 +8,6 @@ import numpy as np
 
 from .rig import BIRDS
 
-KNEE = 0.8
-"""Share of the widest opening from which a movement is bent below it instead of being cut off at it."""
-
 
 @dataclass(frozen=True)
 class Style:
@@ -42,24 +39,23 @@ class Build:
     """What the mouth of a species can do."""
 
     widest: float = 1.0
-    """`jaw_open` that speech does not go beyond."""
+    """`jaw_open` of its widest open mouth, that speech does not go beyond."""
     fastest: float = 14.0
     """Change of `jaw_open` in a second: a heavy jaw takes longer, and opens less far for a short vowel."""
     lips: float = 1.0
     """How far lips spread and round; a bill cannot."""
 
 
-SMALL = Build(widest=0.8, fastest=18.0, lips=0.8)
-LONG = Build(widest=0.8, fastest=8.0, lips=1.2)
+SMALL = Build(widest=0.85, fastest=18.0, lips=0.8)
+LONG = Build(widest=0.85, fastest=8.0, lips=1.0)
 LARGE = Build(widest=0.95, fastest=8.0)
 BUILDS = {
-    **dict.fromkeys(("dog", "fox", "wolf", "unknown"), Build()),
-    **dict.fromkeys(("cat", "ferret", "otter"), Build(widest=0.85, lips=0.8)),
+    **dict.fromkeys(("dog", "fox", "wolf", "primate", "monkey", "unknown"), Build()),
+    **dict.fromkeys(("cat", "ferret", "otter"), Build(widest=0.9, lips=0.8)),
     **dict.fromkeys(("lion", "tiger", "leopard", "bear", "seal"), LARGE),
     **dict.fromkeys(("rodent", "rabbit", "hamster", "mouse", "rat", "squirrel", "beaver"), SMALL),
     **dict.fromkeys(("horse", "donkey", "zebra", "cow", "camelid", "llama", "alpaca", "camel", "deer"), LONG),
-    **dict.fromkeys(("primate", "monkey"), Build(lips=1.3)),
-    **dict.fromkeys(BIRDS, Build(widest=0.9, fastest=20.0, lips=0.0)),
+    **dict.fromkeys(BIRDS, Build(widest=0.95, fastest=20.0, lips=0.0)),
 }
 
 
@@ -68,11 +64,11 @@ def build_of(species: str) -> Build:
     return BUILDS.get(species.lower(), BUILDS["unknown"])
 
 
-def respond(movement: np.ndarray, strength: float, *, contrast: float = 1.0, limit: float = 1.0) -> np.ndarray:
-    """A movement in [0, 1] made `strength` times as large, but never as large as `limit`.
+def respond(movement: np.ndarray, strength: float, *, contrast: float = 1.0) -> np.ndarray:
+    """A movement in [0, 1], what is beyond cut off, made `strength` times as large and never larger than 1.
 
-    Below KNEE of the limit it is proportional (to movement ** contrast), above it bends: more is always more. 0 stays
-    0.
+    At 1 it stays as it is. Below it is proportional; above, small movements become `strength` times as large and wide
+    ones are bent below 1, so that no two become alike. 0 stays 0.
     """
-    share = strength * movement**contrast / limit if limit > 0 else np.zeros_like(movement)
-    return limit * np.where(share < KNEE, share, KNEE + (1 - KNEE) * np.tanh((share - KNEE) / (1 - KNEE)))
+    movement = np.clip(movement, 0, 1) ** contrast
+    return strength * movement if strength <= 1 else 1 - (1 - movement) ** strength
