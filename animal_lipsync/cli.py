@@ -5,36 +5,42 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import re
+import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .commands import animate, demo, detect, frame, motion
+from .commands import animate, batch, demo, detect, frame, motion
+from .commands.options import UsageError, refuse_overwriting
 
-COMMANDS = (animate, detect, motion, frame, demo)
-OUTPUTS = ("output", "draw", "rhubarb")
-INPUTS = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
-"""Names of the options that are files which a command writes and reads."""
+COMMANDS = (animate, detect, motion, frame, batch, demo)
+
+SETTLING = 3.0
+"""Seconds in which what was begun is removed, undisturbed by a second Ctrl-C."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 on success, 1 on failure with one line on stderr, 2 on bad usage."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        _refuse_overwriting(options)
-        report = options.run(options)
-    except (ValueError, OSError) as error:
-        _say("animal-lipsync: " + re.sub(r"^\[Errno \d+\] ", "", str(error)), sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        _say("animal-lipsync: cancelled; nothing was written.", sys.stderr)
-        return 1
-    if options.json:
-        _say(json.dumps(report), sys.stdout)
-    else:
-        _say(_in_words(report), sys.stdout)
-    return 0
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger(__package__).setLevel(logging.INFO)
+    with _stoppable():
+        try:
+            refuse_overwriting(options)
+            report = options.run(options)
+            _print(json.dumps(report) if options.json else _in_words(report))
+        except (ValueError, OSError) as error:
+            message = " ".join(re.sub(r"^\[Errno \d+\] ", "", str(error)).splitlines())
+            _say(f"animal-lipsync: {message}", sys.stderr)
+            return 2 if isinstance(error, UsageError) else 1
+        except KeyboardInterrupt:
+            _say("animal-lipsync: cancelled; no unfinished file is left.", sys.stderr)
+            return 1
+    return 1 if report.get("failed") else 0
 
 
 def _in_words(report: dict) -> str:
@@ -50,16 +56,6 @@ def _in_words(report: dict) -> str:
     return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in report.items() if value is not None)
 
 
-def _refuse_overwriting(options: argparse.Namespace) -> None:
-    """No command may replace what it reads."""
-    outputs = [getattr(options, name, None) for name in OUTPUTS]
-    inputs = [getattr(options, name, None) for name in INPUTS]
-    for output in filter(None, outputs):
-        for read in filter(None, inputs):
-            if Path(output).is_file() and Path(read).exists() and Path(output).samefile(read):
-                raise ValueError(f"{output} is also what is read; choose another name for the output.")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="animal-lipsync", description="Make a picture or clip of an animal speak.", allow_abbrev=False
@@ -70,5 +66,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C, `kill` and a closed terminal raise KeyboardInterrupt here, so that what was begun is removed.
+
+    A second Ctrl-C does not interrupt the removal.
+    """
+    stopped = -SETTLING
+
+    def stop(*_) -> None:
+        nonlocal stopped
+        if time.monotonic() - stopped >= SETTLING:
+            stopped = time.monotonic()
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    heeded = [number for number in numbers if handlers[number] != signal.SIG_IGN]  # nohup ignores some
+    for number in heeded:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, handlers[number])
+
+
+def _print(text: str) -> None:
+    try:
+        _say(text, sys.stdout)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more when it ends
+        raise OSError(f"Done, but the report cannot be printed ({error.strerror}).") from None
+
+
 def _say(text: str, stream) -> None:
+    if stream is None:  # closed by the caller
+        return
+    stream.reconfigure(errors="backslashreplace")  # a file's name may not be text
     stream.write(text + "\n")
+    stream.flush()

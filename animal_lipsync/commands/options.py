@@ -5,8 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
-from ..types import CHANNELS
+from ..types import CHANNELS, FormatError, to_frame_rate
+
+OUTPUTS = ("output", "draw", "rhubarb")
+INPUTS = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
+"""Names of the options that are files which a command writes and reads."""
+
+
+class UsageError(ValueError):
+    """Options that do not go together."""
 
 
 def command(commands, name: str, run: Callable[[argparse.Namespace], dict], text: str) -> argparse.ArgumentParser:
@@ -16,9 +25,30 @@ def command(commands, name: str, run: Callable[[argparse.Namespace], dict], text
     return parser
 
 
+def refuse_overwriting(options: argparse.Namespace) -> None:
+    """No command may replace what it reads."""
+    outputs = [getattr(options, name, None) for name in OUTPUTS]
+    inputs = [getattr(options, name, None) for name in INPUTS]
+    for output in filter(None, outputs):
+        for read in filter(None, inputs):
+            if Path(output).is_file() and Path(read).exists() and Path(output).samefile(read):
+                raise ValueError(f"{output} is also what is read; choose another name for the output.")
+
+
+def refuse_idle(options: argparse.Namespace, **needs: str) -> None:
+    """No option may be given in vain: each of these names another one that it needs.
+
+    Raises:
+        UsageError: the other one is missing.
+    """
+    for idle, needed in needs.items():
+        if getattr(options, idle) is not None and getattr(options, needed) is None:
+            raise UsageError(f"--{idle.replace('_', '-')} does nothing without --{needed}.")
+
+
 def score_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--min-score", type=float, default=0.3, help="lower it for faces that are small, dark or turned"
+        "--min-score", type=score, default=0.3, help="lower it for faces that are small, dark or turned"
     )
 
 
@@ -35,17 +65,24 @@ def life_options(parser: argparse.ArgumentParser) -> None:
 
 def transcript_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transcript", metavar="FILE", help="text of what VOICE says; makes the mouth surer")
-    parser.add_argument("--language", default="en-us", help="of the transcript, as eSpeak NG names it")
+    parser.add_argument("--language", help="of the transcript, as eSpeak NG names it; default: en-us")
 
 
 def rate(text: str) -> Fraction:
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"frame rate must look like 25 or 30000/1001, got {text}") from None
-    if not 0 < rate <= 1000:
-        raise argparse.ArgumentTypeError(f"frame rate must lie above 0 and up to 1000, got {text}")
-    return rate
+        return to_frame_rate(text)
+    except FormatError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def score(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return amount
 
 
 def channel(text: str) -> tuple[str, float]:

@@ -1,0 +1,181 @@
+import csv
+import json
+import time
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animal_lipsync.batch import Journal, Result, Row, read_manifest, row_key, run_here
+from animal_lipsync.cli import main
+from animal_lipsync.commands.batch import columns
+from animal_lipsync.image import to_pixels, write_picture
+from animal_lipsync.video import probe
+from tests.animals import as_document, make_face, soft_picture
+from tests.jobs import write_or_die, write_source
+
+SAMPLES = Path(__file__).parents[1] / "animal_lipsync" / "samples"
+WIDTH, HEIGHT = 96, 80
+
+
+def jobs(folder: Path, *sources: str) -> list[tuple[Row, str]]:
+    rows = [Row(i, {"source": name, "output": f"{i}.txt"}) for i, name in enumerate(sources, 1)]
+    return [(row, row_key(row, folder)) for row in rows]
+
+
+def test_a_row_whose_process_dies_takes_no_other_down(tmp_path):
+    found = run_here(jobs(tmp_path, "a", "deadly", "b", "c"), write_or_die, workers=2, folder=tmp_path)
+    results = {result.line: result for result in found}
+    assert sorted(results) == [1, 2, 3, 4]
+    assert "died" in results[2].error
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"1.txt": "a", "3.txt": "b", "4.txt": "c"}
+
+
+def test_closing_the_results_ends_the_processes(tmp_path):
+    results = run_here(jobs(tmp_path, *"abcdefghijklmnopqrstuvwxyz"), write_source, workers=2, folder=tmp_path)
+    next(results)
+    results.close()
+    made = len(list(tmp_path.iterdir()))
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) == made < 26
+
+
+def test_ray_gives_the_same_results(tmp_path):
+    ray = pytest.importorskip("ray", reason="needs pip install 'animal-lipsync[cluster]'")
+    from animal_lipsync.cluster import run_on_ray
+
+    try:
+        results = {
+            result.line: result for result in run_on_ray(jobs(tmp_path, *"abcdef"), write_source, folder=tmp_path)
+        }
+    finally:
+        ray.shutdown()
+    assert [results[line].output for line in range(1, 7)] == [f"{line}.txt" for line in range(1, 7)]
+    assert (tmp_path / "6.txt").read_text() == "f"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_picture(tmp_path / "cat.png", to_pixels(soft_picture(WIDTH, HEIGHT))[0])
+    face = make_face(at=(48, 40), size=12, species="cat")
+    (tmp_path / "cat.json").write_text(as_document(face, WIDTH, HEIGHT).to_json())
+    with wave.open(str(SAMPLES / "voice.wav")) as voice, wave.open(str(tmp_path / "voice.wav"), "wb") as cut:
+        cut.setparams(voice.getparams())
+        cut.writeframes(voice.readframes(voice.getframerate() // 5))
+    return tmp_path
+
+
+def write_table(path: Path, *rows: dict) -> Path:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path, "w", newline="") as file:
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+GOOD = {"source": "cat.png", "voice": "voice.wav", "keypoints": "cat.json", "output": "out/a.mp4"}
+
+
+@pytest.fixture
+def batch(capsys):
+    def call(manifest: Path) -> tuple[dict, list[dict]]:
+        code = main(["batch", str(manifest), "--json", "--workers", "1"])
+        report = json.loads(capsys.readouterr().out)
+        assert code == (1 if report["failed"] else 0)
+        lines = Path(report["report"]).read_text().splitlines()
+        return report, [json.loads(line) for line in lines]
+
+    return call
+
+
+def test_bad_rows_are_reported_and_stop_no_other(folder, batch):
+    bad = [
+        {**GOOD, "source": "none.png", "output": "b.mp4"},
+        {**GOOD, "blinks": "often", "output": "c.mp4"},
+        {"voice": "voice.wav", "output": "d.mp4"},
+        {**GOOD, "output": "cat.png"},
+    ]
+    report, results = batch(write_table(folder / "jobs.csv", *bad, GOOD))
+    assert (report["rows"], report["made"], report["failed"]) == (5, 1, 4)
+    errors = {result["line"]: result["error"] for result in results}
+    assert (
+        "none.png" in errors[2] and "--blinks" in errors[3] and "no source" in errors[4] and "also what is" in errors[5]
+    )
+    assert errors[6] is None and probe(folder / "out" / "a.mp4").frames == 5
+    assert (folder / "cat.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_a_second_run_makes_only_what_changed_failed_or_is_gone(folder, batch):
+    manifest = folder / "jobs.jsonl"
+    rows = [{**GOOD, "output": f"{name}.mp4"} for name in "abc"]
+    manifest.write_text("\n".join(map(json.dumps, [*rows, {**GOOD, "source": "later.png", "output": "d.mp4"}])))
+    report, _ = batch(manifest)
+    assert (report["made"], report["skipped"], report["failed"]) == (3, 0, 1)
+    (folder / "a.mp4").unlink()
+    (folder / "later.png").write_bytes((folder / "cat.png").read_bytes())
+    report, _ = batch(manifest)
+    assert (report["made"], report["skipped"], report["failed"]) == (2, 2, 0)
+    report, _ = batch(manifest)
+    assert (report["made"], report["skipped"]) == (0, 4)
+
+
+def test_a_job_is_another_when_a_file_that_it_reads_changes(folder):
+    def key() -> str:
+        return row_key(Row(2, GOOD), folder)
+
+    before = key()
+    (folder / "out").mkdir()
+    (folder / "out" / "a.mp4").write_text("what it writes")
+    assert key() == before
+    (folder / "cat.json").write_text("{}")
+    assert key() != before
+
+
+def test_a_torn_line_of_the_report_costs_that_row_only(tmp_path):
+    (tmp_path / "a.txt").touch()
+    result = Result(1, "key", "a.txt", 0.5)
+    journal = Journal(tmp_path / "report.jsonl")
+    journal.add(result)
+    with open(journal.path, "a") as file:
+        file.write('{"line": 2, "key": "other", "outp')
+    journal = Journal(journal.path)
+    journal.add(replace(result, key="third"))
+    journal = Journal(journal.path)
+    assert [journal.has(key, tmp_path) for key in ("key", "other", "third")] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "name, text, says",
+    [
+        ("jobs.csv", "", "no rows"),
+        ("jobs.csv", "source,voice\n", "no rows"),
+        ("jobs.csv", "source,sauce\na,b\n", "sauce"),
+        ("jobs.csv", "source,voice\na,b,c\n", "line 2"),
+        ("jobs.jsonl", '{"source": "a"}\n[1]\n', "line 2"),
+        ("jobs.jsonl", '{"source": "a"\n', "line 1"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_before_anything_is_made(tmp_path, name, text, says):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=says):
+        read_manifest(tmp_path / name, columns())
+
+
+def test_two_rows_may_not_write_one_file(folder, capsys):
+    manifest = write_table(folder / "jobs.csv", GOOD, {**GOOD, "blinks": 3})
+    assert main(["batch", str(manifest)]) == 1
+    assert "Lines 2 and 3" in capsys.readouterr().err and not (folder / "out").exists()
+
+
+@given(st.text() | st.lists(st.dictionaries(st.sampled_from(columns()), st.text())).map(json.dumps))
+def test_any_text_is_rows_or_a_clear_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("batch") / "jobs.jsonl"
+    path.write_text(text, encoding="utf-8", errors="ignore")
+    try:
+        assert all(row.options for row in read_manifest(path, columns()))
+    except ValueError as error:
+        assert str(path) in str(error)
