@@ -1,8 +1,11 @@
 import json
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import wave
 from importlib.resources import files
 from pathlib import Path
@@ -201,13 +204,20 @@ def test_help_and_bad_usage_need_neither_torch_nor_av():
         ((*FRAME, "--set", "jaw_open"), "CHANNEL=NUMBER"),
         ((*FRAME, "--set", "jaw_open=nan"), "[0, 1]"),
         ((*FRAME, "--set", "head_yaw=90"), "[-45, 45]"),
-        ((*ANIMATE, "--frame-rate", "0"), "above 0"),
-        ((*ANIMATE, "--frame-rate", "-5"), "above 0"),
+        ((*ANIMATE, "--frame-rate", "0"), "between 1 and 1000"),
+        ((*ANIMATE, "--frame-rate", "0.0001"), "between 1 and 1000"),
+        ((*ANIMATE, "--frame-rate", "-5"), "25 or 30000/1001"),
+        ((*ANIMATE, "--frame-rate", "1e999999999"), "25 or 30000/1001"),
         ((*ANIMATE, "--frame-rate", "1/0"), "25 or 30000/1001"),
         ((*ANIMATE, "--frame-rate", "fast"), "25 or 30000/1001"),
         ((*ANIMATE, "--frame-rate", "nan"), "25 or 30000/1001"),
         ((*ANIMATE, "--face", "first"), "--face"),
         ((*ANIMATE, "--key", "cat.json"), "--key"),
+        ((*ANIMATE, "--min-score", "nan"), "from 0 to 1"),
+        ((*ANIMATE, "--language", "de"), "--transcript"),
+        ((*ANIMATE, "--reference-keypoints", "cat.json"), "--reference"),
+        ((*ANIMATE, "--motion", "motion.json", "--transcript", "motion.json"), "--motion"),
+        (("motion", "voice.wav", "--language", "de"), "--transcript"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what_is_expected(run, folder, arguments, named):
@@ -269,7 +279,7 @@ CASES = [
     ({"keypoints": "missing.json"}, "missing.json"),
     ({"keypoints": "folder"}, "folder"),
     ({"keypoints": "bytes.json"}, "bytes.json is not a text file"),
-    ({"keypoints": "broken.json"}, "not JSON"),
+    ({"keypoints": "broken.json"}, "broken.json: faces is not JSON"),
     ({"keypoints": "list.json"}, "must be a JSON object"),
     ({"keypoints": "future.json"}, "version must be 1"),
     ({"keypoints": "motion.json"}, "source"),
@@ -279,7 +289,7 @@ CASES = [
     ({"face": "3"}, "face number 3"),
     ({"face": "-1"}, "face number -1"),
     ({"motion": "missing.json"}, "missing.json"),
-    ({"motion": "cat.json"}, "frame_rate"),
+    ({"motion": "cat.json"}, "cat.json: frame_rate"),
     ({"motion": "wild.json"}, "jaw_open must stay within"),
     ({"motion": "motion.json", "nod": "nan"}, "nod must lie between"),
     ({"motion": "motion.json", "nod": "-50"}, "nod must lie between"),
@@ -313,6 +323,7 @@ def test_a_failure_is_one_line_that_names_the_remedy(run, folder, options, named
         replaced(FRAME, output="missing/out.png"),
         replaced(FRAME, output="folder"),
         replaced(FRAME, output="out.nonsense"),
+        replaced(FRAME, output="out.fits"),
     ],
     ids=" ".join,
 )
@@ -322,6 +333,13 @@ def test_an_output_that_cannot_be_written_is_named(run, folder, arguments):
     code, out, err = run(*arguments)
     assert code == 1 and out == "" and arguments[-1] in err and len(err.strip().splitlines()) == 1
     assert sorted(folder.rglob("*")) == before
+
+
+def test_an_output_is_looked_at_before_the_input(run):
+    for arguments in (("animate", "gone.mp4", "gone.wav", "-o", "out.avi"), ("frame", "gone.png", "-o", "gone/out.png"),
+                      ("detect", "gone.png", "-o", "."), ("motion", "gone.wav", "--rhubarb", "out.txt")):  # fmt: skip
+        code, _, err = run(*arguments)
+        assert code == 1 and arguments[-1] in err and "gone.wav" not in err
 
 
 def test_a_picture_without_an_animal_is_refused(run):
@@ -368,3 +386,73 @@ def test_no_command_replaces_what_it_reads(run):
         code, _, err = run(*arguments)
         assert code == 1 and "choose another name for the output" in err
         assert Path(arguments[1]).read_bytes() == before
+
+
+# ---- ends ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize("signals", [[signal.SIGINT] * 3, [signal.SIGTERM], [signal.SIGHUP]])
+def test_whatever_ends_a_command_leaves_no_unfinished_file(folder, signals):
+    command = [sys.executable, "-m", "animal_lipsync", *ANIMATE, "--motion", "long.json"]
+    Path("long.json").write_text(pose(100_000, jaw_open=np.full(100_000, 0.5)).to_json())
+    before = sorted(folder.iterdir())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob(".out-*.mp4")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.01)
+        message = process.stderr.read()
+    assert process.returncode == 1 and "Traceback" not in message
+    assert message.splitlines()[-1] == "animal-lipsync: cancelled; no unfinished file is left."
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_while_the_program_starts_says_nothing(tmp_path):
+    code = "import os, signal, sys; sys.argv[1:] = ['--help']\nfrom animal_lipsync.__main__ import main\n"
+    code += "class Finder:\n  def find_spec(*_): os.kill(os.getpid(), signal.SIGINT)\n"
+    code += "sys.meta_path.insert(0, Finder)\nmain()"
+    done = python("-c", code)
+    assert done.returncode == -signal.SIGINT and not done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells are POSIX")
+@pytest.mark.parametrize(
+    "redirection, code, named",
+    [(">&-", 0, ""), ("> /dev/full", 1, "the report cannot be printed (No space left"), ("| true", 1, "Broken pipe")],
+)
+def test_a_report_that_nobody_can_read_is_one_line_at_most(folder, redirection, code, named):
+    write_picture("out.png", np.zeros((2, 2, 3), np.uint8))
+    command = f"set -o pipefail; {sys.executable} -m animal_lipsync {' '.join(FRAME)} {redirection}"
+    done = subprocess.run(
+        ["bash", "-c", command], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == code and named in done.stderr and done.stderr.count("\n") == bool(named)
+    assert read_picture("out.png").shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+def test_a_name_that_cannot_be_printed_is_printed_escaped(folder, encoding):
+    shutil.copy("cat.png", b"\xff\n.png")
+    arguments = [*FRAME]
+    arguments[1] = b"\xff\n.png"
+    arguments[-1] = b"\xffout.png"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-m", "animal_lipsync", *arguments], env=environment, capture_output=True)
+    assert done.returncode == 0 and b"output: \\udcffout.png" in done.stdout and not done.stderr
+
+
+def test_a_newline_in_a_name_does_not_break_the_line(run):
+    code, _, err = run("frame", "a\nb.png", "-o", "out.png")
+    assert code == 1 and err.count("\n") == 1
+
+
+def test_only_what_this_program_does_is_logged(run):
+    root = logging.getLogger()
+    run(*FRAME)
+    assert not root.isEnabledFor(logging.INFO) and logging.getLogger("animal_lipsync.clip").isEnabledFor(logging.INFO)

@@ -6,8 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from ..types import MouthMotion
-from .options import command, face_options, life_options, rate, transcript_options
+from ..files import require_output
+from .options import UsageError, command, face_options, life_options, rate, refuse_idle, transcript_options
 
 
 def add(commands) -> None:
@@ -36,15 +36,18 @@ def run(options: argparse.Namespace) -> dict:
     from ..engine import WarpEngine
     from ..head import nod
     from ..inside import OpenMouth
-    from .inputs import chosen_face, face_of, heard_motion, read_text
+    from .inputs import chosen_face, face_of, mouth_motion
 
     start = time.perf_counter()
+    refuse_idle(options, language="transcript", reference_keypoints="reference")
+    if options.motion and options.transcript:
+        raise UsageError("--transcript does nothing beside --motion, which says already how the mouth moves.")
+    output = options.output or f"{Path(options.source).stem}-talking.mp4"
+    require_output(output, ".mp4")
     clip = Clip.open(options.source, frame_rate=options.frame_rate)
+    motion = mouth_motion(options, clip.frame_rate)
+    count = output_frames(clip, motion, options.voice)
     face = chosen_face(clip, options)
-    if options.motion:
-        motion = MouthMotion.from_json(read_text(options.motion))
-    else:
-        motion = heard_motion(options, clip.frame_rate)
     if options.nod:
         motion = nod(motion, options.nod)
     motion = add_blinks(motion, options.blinks)
@@ -57,15 +60,13 @@ def run(options: argparse.Namespace) -> dict:
         reference = OpenMouth(
             to_frames(picture[None]), face_of(shown, options.reference_keypoints, 0, options.min_score)
         )
-    output = options.output or Path(f"{Path(options.source).stem}-talking.mp4")
-    count = output_frames(clip, motion, options.voice)
     frames = animate(clip, face, motion, options.voice, output, WarpEngine(reference=reference))
     for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
         pass
     seconds = time.perf_counter() - start
     duration = count / float(clip.frame_rate)
     return {
-        "output": str(output),
+        "output": output,
         "frames": count,
         "duration_s": round(duration, 3),
         "frame_rate": str(clip.frame_rate),

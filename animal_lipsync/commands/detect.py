@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..files import require_output, write_text
 from .options import command, score_option
 
 
@@ -18,9 +19,13 @@ def add(commands) -> None:
 def run(options: argparse.Namespace) -> dict:
     from ..clip import Clip
     from ..draw import draw_landmarks
-    from ..image import write_picture
-    from .inputs import detect, write_text
+    from ..image import SUFFIXES, write_picture
+    from .inputs import detect
 
+    if options.output:
+        require_output(options.output)
+    if options.draw:
+        require_output(options.draw, *SUFFIXES)
     clip = Clip.open(options.source)
     faces = detect(clip, options.min_score)
     if options.output:

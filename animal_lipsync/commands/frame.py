@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from fractions import Fraction
 
+from ..files import require_output
 from ..types import CHANNELS, MouthMotion
 from .options import channel, command, face_options
 
@@ -29,10 +30,11 @@ def run(options: argparse.Namespace) -> dict:
 
     from ..clip import Clip
     from ..engine import WarpEngine
-    from ..image import write_picture
+    from ..image import SUFFIXES, write_picture
     from ..render import render
     from .inputs import chosen_face
 
+    require_output(options.output, *SUFFIXES)
     clip = Clip.open(options.source)
     face = chosen_face(clip, options)[:1]
     motion = MouthMotion.from_channels(Fraction(25), 1, **dict(options.set))

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import logging
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from uuid import uuid4
+from typing import TypeVar
 
 from ..clip import Clip
-from ..types import Faces, FaceTrack, MouthMotion
+from ..types import Faces, FaceTrack, FormatError, MouthMotion
 
 logger = logging.getLogger(__name__)
+
+Document = TypeVar("Document", Faces, MouthMotion)
+
+
+def mouth_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
+    return read_document(options.motion, MouthMotion) if options.motion else heard_motion(options, frame_rate)
 
 
 def heard_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
     from ..animate import voice_motion
 
     transcript = read_text(options.transcript) if options.transcript else None
-    return voice_motion(options.voice, frame_rate, transcript=transcript, language=options.language)
+    return voice_motion(options.voice, frame_rate, transcript=transcript, language=options.language or "en-us")
 
 
 def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:
@@ -29,7 +34,7 @@ def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:
 def face_of(clip: Clip, keypoints: str | None, number: int, min_score: float) -> FaceTrack:
     from ..speaker import choose_face
 
-    faces = Faces.from_json(read_text(keypoints)) if keypoints else detect(clip, min_score)
+    faces = read_document(keypoints, Faces) if keypoints else detect(clip, min_score)
     if not clip.shows(faces):
         raise ValueError(
             f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
@@ -48,6 +53,13 @@ def detect(clip: Clip, min_score: float) -> Faces:
     return faces
 
 
+def read_document(path: str, kind: type[Document]) -> Document:
+    try:
+        return kind.from_json(read_text(path))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+
+
 def read_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -55,19 +67,3 @@ def read_text(path: str) -> str:
         raise ValueError(f"{path} is not a text file.") from None
     except OSError as error:
         raise ValueError(f"Cannot read {path} ({error.strerror}); check the name.") from None
-
-
-def write_text(path: str, text: str) -> None:
-    target = Path(path).resolve()
-    # a device or pipe is written to; a file is replaced when the new one is whole
-    is_stream = target.exists() and not target.is_file()
-    partial = target if is_stream else target.with_name(f".{target.name[:80]}-{uuid4().hex[:8]}")
-    try:
-        partial.write_text(text)
-        partial.replace(target)
-    except OSError as error:
-        raise ValueError(f"Cannot write {path} ({error.strerror}); check the folder and the free space.") from None
-    finally:
-        if not is_stream:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)

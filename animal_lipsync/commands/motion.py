@@ -6,7 +6,8 @@ import argparse
 from fractions import Fraction
 from pathlib import Path
 
-from .options import command, rate, transcript_options
+from ..files import require_output, write_text
+from .options import command, rate, refuse_idle, transcript_options
 
 
 def add(commands) -> None:
@@ -20,13 +21,16 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> dict:
     from ..cues import to_rhubarb
-    from .inputs import heard_motion, write_text
+    from .inputs import heard_motion
 
+    refuse_idle(options, language="transcript")
+    if options.output:
+        require_output(options.output)
+    if options.rhubarb:
+        require_output(options.rhubarb, ".tsv", ".json", ".xml")
     motion = heard_motion(options, options.frame_rate)
     if options.rhubarb:
         form = Path(options.rhubarb).suffix.lstrip(".").lower()
-        if form not in ("tsv", "json", "xml"):
-            raise ValueError(f"{options.rhubarb} must end in .tsv, .json or .xml.")
         write_text(options.rhubarb, to_rhubarb(motion.visemes, form=form))
     if options.output:
         write_text(options.output, motion.to_json())
