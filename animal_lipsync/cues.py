@@ -1,20 +1,16 @@
-"""Mouth cues and face curves of other programs, as text: Rhubarb Lip Sync, Moho, Live Link Face (ARKit).
+"""Mouth cues of other programs, as text: Rhubarb Lip Sync, Moho (Anime Studio) and Papagayo.
 
 Knows nothing of sound or files; every function takes or gives text.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from fractions import Fraction
 from xml.etree import ElementTree
 
-import numpy as np
-
-from .types import HEAD_LIMIT, LONGEST, Cue, FormatError, MouthMotion, VisemeTrack
+from .types import FASTEST, LONGEST, Cue, FormatError, VisemeTrack
 
 RHUBARB = {
     "sil": "X",
@@ -37,20 +33,18 @@ RHUBARB = {
 FROM_RHUBARB = {"X": "sil", "A": "PP", "B": "DD", "C": "E", "D": "aa", "E": "oh", "F": "ou", "G": "FF", "H": "nn"}
 MOHO = {"X": "rest", "A": "MBP", "B": "etc", "C": "E", "D": "AI", "E": "O", "F": "U", "G": "FV", "H": "L"}
 """Preston Blair's names for Rhubarb's shapes."""
-
-ARKIT = {
-    "jaw_open": ("JawOpen",),
-    "mouth_close": ("MouthClose",),
-    "mouth_pucker": ("MouthPucker", "MouthFunnel"),
-    "mouth_wide": ("MouthSmileLeft", "MouthSmileRight", "MouthStretchLeft", "MouthStretchRight"),
-    "tongue_out": ("TongueOut",),
-    "blink_left": ("EyeBlinkLeft",),
-    "blink_right": ("EyeBlinkRight",),
-    "brow": ("BrowInnerUp",),
+FROM_MOHO = {
+    "rest": "sil",
+    "MBP": "PP",
+    "FV": "FF",
+    "L": "nn",
+    "etc": "DD",
+    "AI": "aa",
+    "E": "E",
+    "O": "oh",
+    "U": "ou",
+    "WQ": "ou",
 }
-"""Blendshapes that a channel is written to; read, it is the largest of them."""
-ARKIT_HEAD = {"head_pitch": "HeadPitch", "head_yaw": "HeadYaw", "head_roll": "HeadRoll"}
-"""Radians in the file, degrees in a motion."""
 
 
 def to_rhubarb(track: VisemeTrack, *, form: str = "tsv") -> str:
@@ -148,55 +142,124 @@ def to_moho(track: VisemeTrack, frame_rate: Fraction = Fraction(24)) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_arkit(motion: MouthMotion) -> str:
-    """The motion as the CSV of Live Link Face: a line per frame, ARKit blendshapes from 0 to 1, the head in radians."""
-    names = [name for shapes in ARKIT.values() for name in shapes] + list(ARKIT_HEAD.values())
-    columns = [motion.channel(channel) for channel, shapes in ARKIT.items() for _ in shapes]
-    columns += [np.radians(motion.channel(channel)) for channel in ARKIT_HEAD]
-    rows = np.stack(columns, axis=1)
-    written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow(["Timecode", "BlendshapeCount", *names])
-    for frame, row in enumerate(rows):
-        table.writerow([_timecode(frame, motion.frame_rate), len(names), *(f"{value:.6f}" for value in row)])
-    return written.getvalue()
-
-
-def _timecode(frame: int, rate: Fraction) -> str:
-    second, within = divmod(frame / rate, 1)
-    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}:{float(within * rate):06.3f}"
-
-
-def from_arkit(text: str, frame_rate: Fraction) -> MouthMotion:
-    """A filmed performance as motion: the CSV of Live Link Face or any other with ARKit's names, a frame per line.
+def from_moho(text: str, frame_rate: Fraction = Fraction(24)) -> VisemeTrack:
+    """Read a switch layer of Moho, as Papagayo and Rhubarb write it too; the file does not say its `frame_rate`.
 
     Raises:
-        FormatError: no column has a name of ARKit, or a value is not a number.
+        FormatError: naming the line that is wrong.
     """
-    lines = list(csv.reader(text.lstrip("\ufeff").splitlines()))
-    names = [name.strip().lower() for name in lines[0]] if lines else []
-    known = {name.lower() for shapes in ARKIT.values() for name in shapes} & set(names)
-    if not known:
+    lines = [line.split() for line in text.lstrip("\ufeff").splitlines()]
+    if not lines or lines[0] != ["MohoSwitch1"]:
+        raise FormatError("This is not a switch layer of Moho: its first line must be MohoSwitch1.")
+    shapes = [_shape(words, number, frame_rate) for number, words in enumerate(lines[1:], 2) if words]
+    return VisemeTrack(_cues([(start - 1 / frame_rate, viseme) for start, viseme in shapes]))
+
+
+def to_papagayo(track: VisemeTrack, frame_rate: Fraction = Fraction(24), *, sound: str = "") -> str:
+    """The track as a project of Papagayo, .pgo: one voice, and a phrase of one word for all that is said in one breath.
+
+    Args:
+        sound: the file of the voice, as Papagayo shall look for it.
+    """
+    rate = max(1, round(frame_rate))  # Papagayo knows whole numbers only
+    breaths: list[list[Cue]] = [[]]
+    for cue in track.cues:
+        if cue.viseme != "sil":
+            breaths[-1].append(cue)
+        elif breaths[-1]:
+            breaths.append([])
+    breaths = [breath for breath in breaths if breath]
+    said = " ".join((track.text or "").split())
+    duration = round(max((cue.end for cue in track.cues), default=0) * rate)
+    lines = ["lipsync version 1", sound, str(rate), str(duration), "1", "\tVoice 1", f"\t{said}", f"\t{len(breaths)}"]
+    for number, breath in enumerate(breaths, 1):
+        shapes: list[tuple[int, str]] = []
+        for cue in breath:
+            shape = (round(cue.start * rate), MOHO[RHUBARB[cue.viseme]])
+            if not shapes or shapes[-1][1] != shape[1]:
+                shapes.append(shape)
+        first, last = shapes[0][0], max(shapes[-1][0], round(breath[-1].end * rate) - 1)
+        lines += [f"\t\tphrase {number}", f"\t\t{first}", f"\t\t{last}", "\t\t1"]
+        lines += [f"\t\t\tphrase_{number} {first} {last} {len(shapes)}"]
+        lines += [f"\t\t\t\t{frame} {shape}" for frame, shape in shapes]
+    return "\n".join(lines) + "\n"
+
+
+def from_papagayo(text: str) -> VisemeTrack:
+    """Read the first voice of a project of Papagayo, .pgo.
+
+    Raises:
+        FormatError: naming the line that is wrong.
+    """
+    lines = iter(enumerate(text.lstrip("\ufeff").splitlines(), 1))
+
+    def following(noun: str) -> tuple[int, str]:
+        number, line = next(lines, (0, None))
+        if line is None:
+            raise FormatError(f"The project of Papagayo ends where {noun} is expected; save it again.")
+        return number, line.strip()
+
+    def count(noun: str) -> int:
+        number, line = following(noun)
+        if not line.isdecimal() or len(line) > 8:
+            raise FormatError(f"Line {number} must be {noun}, a whole number, got {line[:40]!r}.")
+        return int(line)
+
+    if following("the version")[1] != "lipsync version 1":
+        raise FormatError("This is not a project of Papagayo: its first line must be 'lipsync version 1'.")
+    following("the sound file")
+    rate = count("the frame rate")
+    if not 1 <= rate <= FASTEST:
+        raise FormatError(f"The frame rate of a project of Papagayo must lie between 1 and {FASTEST}, got {rate}.")
+    length = count("the length in frames")
+    if count("the number of voices") < 1:
+        raise FormatError("This project of Papagayo has no voice; add one and save it again.")
+    following("the voice's name")
+    _, said = following("what is said")
+    shapes = [(Fraction(0), "sil")]
+    for _ in range(count("the number of phrases")):
+        following("a phrase")
+        count("the phrase's first frame")
+        count("the phrase's last frame")
+        for _ in range(count("the number of words")):
+            number, line = following("a word")
+            words = line.rsplit(maxsplit=3)
+            if len(words) != 4 or not all(word.isdecimal() and len(word) <= 8 for word in words[1:]):
+                raise FormatError(
+                    f"Line {number} must be a word, its first and last frame and how many sounds it has, "
+                    f"got {line[:40]!r}."
+                )
+            for _ in range(int(words[3])):
+                number, line = following("a sound")
+                shapes.append(_shape(line.split(), number, Fraction(rate)))
+            shapes.append((Fraction(int(words[2]) + 1, rate), "sil"))
+    shapes.append((Fraction(length, rate), "sil"))
+    return VisemeTrack(_cues(shapes), said.replace("|", "\n") or None)
+
+
+def _shape(words: list[str], number: int, rate: Fraction) -> tuple[Fraction, str]:
+    """Seconds and viseme of a line of a frame and a Preston Blair shape."""
+    if len(words) != 2 or not words[0].isdecimal() or len(words[0]) > 8:
+        raise FormatError(f"Line {number} must be a frame and a shape, got {' '.join(words)[:40]!r}.")
+    if words[1] not in FROM_MOHO:
         raise FormatError(
-            "The first line names no blendshape of ARKit (JawOpen, MouthClose, ...); export a CSV with names."
+            f"Line {number} has shape {words[1][:20]!r}; Preston Blair's are {', '.join(FROM_MOHO)}. Choose that set "
+            "in the other program and export again."
         )
-    frames = [line for line in lines[1:] if line]
+    seconds = int(words[0]) / Fraction(rate)
+    if seconds > LONGEST:
+        raise FormatError(f"Line {number}: frame {words[0]} lies later than {LONGEST:g} seconds.")
+    return seconds, FROM_MOHO[words[1]]
 
-    def column(name: str) -> np.ndarray:
-        index = names.index(name.lower())
-        try:
-            values = np.array([float(line[index]) for line in frames], float)
-        except (ValueError, IndexError):
-            raise FormatError(f"The column {name} has an entry that is missing or not a number.") from None
-        if not np.isfinite(values).all():
-            raise FormatError(f"The column {name} has an entry that is not a finite number.")
-        return values
 
-    channels = {}
-    for channel, shapes in ARKIT.items():
-        if present := [shape for shape in shapes if shape.lower() in names]:
-            channels[channel] = np.clip(np.max([column(shape) for shape in present], axis=0), 0, 1)
-    for channel, name in ARKIT_HEAD.items():
-        if name.lower() in names:
-            channels[channel] = np.clip(np.degrees(column(name)), -HEAD_LIMIT, HEAD_LIMIT)
-    return MouthMotion.from_channels(Fraction(frame_rate), len(frames), **channels)
+def _cues(shapes: list[tuple[Fraction, str]]) -> tuple[Cue, ...]:
+    """Cues without gaps from when each shape is taken; the last one ends the track."""
+    starts: list[tuple[Fraction, str]] = [(Fraction(0), "sil")]
+    for start, viseme in shapes:
+        start = max(start, starts[-1][0] if starts else Fraction(0))
+        while starts and starts[-1][0] == start:
+            starts.pop()
+        if starts and starts[-1][1] == viseme and start != shapes[-1][0]:
+            continue
+        starts.append((start, viseme))
+    return tuple(Cue(float(a), float(b), viseme) for (a, viseme), (b, _) in zip(starts[:-1], starts[1:], strict=True))

@@ -1,4 +1,3 @@
-import json
 from fractions import Fraction
 from importlib.resources import files
 
@@ -9,10 +8,9 @@ from hypothesis import strategies as st
 
 from animal_lipsync import hearing
 from animal_lipsync.audio import load_audio, read_audio
-from animal_lipsync.cues import ARKIT, from_arkit, from_rhubarb, to_arkit, to_moho, to_rhubarb
 from animal_lipsync.hearing import HOP, SAMPLE_RATE, hear
 from animal_lipsync.motion import speech_to_motion, visemes_to_motion
-from animal_lipsync.types import Audio, Cue, FormatError, MouthMotion, VisemeTrack
+from animal_lipsync.types import Audio, Cue, MouthMotion, VisemeTrack
 from animal_lipsync.visemes import INDEX, PHONES, SHAPES, VISEMES, phones_of, viseme_track
 
 VOICE = files("animal_lipsync") / "samples" / "voice.wav"
@@ -194,68 +192,3 @@ def test_it_hears_what_is_said(data):
                 right[viseme] += [name == viseme for name in heard]
     shares = {viseme: np.mean(hits) for viseme, hits in right.items() if hits}
     assert np.mean(list(shares.values())) > 0.6, shares
-
-
-# Files of other programs
-
-TRACK = VisemeTrack((Cue(0.0, 0.2, "sil"), Cue(0.2, 0.3, "PP"), Cue(0.3, 0.55, "aa"), Cue(0.55, 0.7, "ou"),
-                     Cue(0.7, 0.8, "FF"), Cue(0.8, 1.0, "sil")))  # fmt: skip
-
-
-@pytest.mark.parametrize("form", ["tsv", "json", "xml"])
-def test_rhubarb_reads_back(form):
-    text = to_rhubarb(TRACK, form=form)
-    assert [(cue.start, cue.end, cue.viseme) for cue in from_rhubarb(text).cues] == [
-        (cue.start, cue.end, cue.viseme) for cue in TRACK.cues
-    ]
-    assert from_rhubarb("\ufeff" + text.replace("\n", "\r\n")).cues == from_rhubarb(text).cues
-
-
-def test_rhubarb_tsv_looks_like_rhubarbs():
-    assert to_rhubarb(TRACK) == "0.00\tX\n0.20\tA\n0.30\tD\n0.55\tF\n0.70\tG\n0.80\tX\n1.00\tX\n"
-    assert json.loads(to_rhubarb(TRACK, form="json"))["mouthCues"][1] == {"start": 0.2, "end": 0.3, "value": "A"}
-    assert to_rhubarb(VisemeTrack()) == "0.00\tX\n"
-
-
-@pytest.mark.parametrize("text, named", [
-    ("0.00 A\nhello", "Line 2"), ("0.0\tQ\n1.0\tX", "shape 'Q'"), ("x\tA\n1.0\tX", "time in seconds"),
-    ("nan\tA\n1.0\tX", "between 0 and"), ("1.0\tA\n0.5\tX", "must follow"), ("{}", "mouthCues"), ("{", "mouthCues"),
-    ("<a", "XML"), ("<!DOCTYPE a><a/>", "DOCTYPE"), ('{"mouthCues": [{"start": 0, "end": "b", "value": "A"}]}', "time"),
-])  # fmt: skip
-def test_a_broken_rhubarb_file_is_refused_by_name(text, named):
-    with pytest.raises(FormatError, match=named):
-        from_rhubarb(text)
-
-
-@given(st.text(max_size=60))
-def test_any_text_is_a_track_or_a_format_error(text):
-    for read in (from_rhubarb, lambda text: from_arkit(text, Fraction(25))):
-        try:
-            read(text)
-        except FormatError:
-            pass
-
-
-def test_moho_switches():
-    assert to_moho(TRACK) == "MohoSwitch1\n1 rest\n6 MBP\n8 AI\n14 U\n18 FV\n20 rest\n25 rest\n"
-
-
-def test_arkit_reads_back(voice):
-    motion = speech_to_motion(voice, Fraction(30))
-    again = from_arkit(to_arkit(motion), Fraction(30))
-    np.testing.assert_allclose(again.values, motion.values, atol=1e-5)
-    header, first = to_arkit(motion).splitlines()[:2]
-    assert header.startswith("Timecode,BlendshapeCount,JawOpen") and first.startswith("00:00:00:00.000,")
-    assert header.count(",") == sum(map(len, ARKIT.values())) + 3 + 1
-
-
-def test_a_performance_keeps_its_range():
-    text = "JawOpen,HeadPitch,mouthFunnel\n1.5,0.1,0.2\n-0.1,9,0.9\n"
-    motion = from_arkit(text, Fraction(60))
-    np.testing.assert_allclose(motion.channel("jaw_open"), [1, 0])
-    np.testing.assert_allclose(motion.channel("head_pitch"), [np.degrees(0.1), 45], atol=1e-4)
-    np.testing.assert_allclose(motion.channel("mouth_pucker"), [0.2, 0.9], atol=1e-6)
-    with pytest.raises(FormatError, match="JawOpen"):
-        from_arkit("JawOpen\nwide\n", Fraction(25))
-    with pytest.raises(FormatError, match="names no blendshape"):
-        from_arkit("a,b\n1,2\n", Fraction(25))
