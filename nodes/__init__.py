@@ -1,10 +1,12 @@
 """The ComfyUI nodes: schemas, sockets, devices and progress around `animal_lipsync`."""
 
 from comfy_api.latest import ComfyExtension
+from server import PromptServer
 
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import VoiceEffect
 from .crop import CropMouth, StitchMouth
+from .face_routes import add_face_routes
 from .faces import ChooseFace
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
@@ -27,6 +29,7 @@ NODES = [
 class AnimalLipSync(ComfyExtension):
     async def on_load(self):
         provide_samples()
+        add_face_routes(PromptServer.instance.routes)
 
     async def get_node_list(self):
         return NODES

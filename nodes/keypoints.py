@@ -36,7 +36,7 @@ class EditKeypoints(io.ComfyNode):
                     default="",
                     multiline=True,
                     socketless=True,
-                    placeholder='{"version": 1, "source": ..., "faces": [...]}',
+                    extra_dict={"widgetType": "ANIMAL_LIP_SYNC_KEYPOINTS"},
                     tooltip="The points as JSON. Paste what the keypoints output says and change it. When empty, the "
                     "connected or found faces are used.",
                 ),

@@ -43,7 +43,10 @@ def test_shipped_python_holds_nothing_the_registry_refuses(shipped):
             if isinstance(node, ast.Import):
                 used = {alias.name.split(".")[0] for alias in node.names} & modules
             elif isinstance(node, ast.ImportFrom):
-                used = {(node.module or "").split(".")[0]} & modules | {alias.name for alias in node.names} & names
+                used = {alias.name for alias in node.names}
+                if node.module == "aiohttp" and used == {"web"}:  # answers ComfyUI's own page, asks nobody
+                    continue
+                used = {(node.module or "").split(".")[0]} & modules | used & names
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 used = {node.func.id} & names
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":

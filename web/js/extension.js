@@ -2,6 +2,7 @@
 // The only file that acts when the page imports it.
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
+import { keypointWidget } from "./face_widgets.mjs"
 
 /**
  * Take the progress picture off a node of this pack, and off the subgraphs that show it, once its result is there.
@@ -34,4 +35,9 @@ app.registerExtension({
   setup() {
     api.addEventListener("executed", ({ detail }) => removeProgressPicture(String(detail.display_node ?? detail.node)))
   },
+})
+
+app.registerExtension({
+  name: "AnimalLipSync.Faces",
+  getCustomWidgets: () => ({ ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget }),
 })

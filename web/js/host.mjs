@@ -1,0 +1,131 @@
+// @ts-check
+// Everything the face editors touch of ComfyUI: its server, its graph, its widgets.
+import { api } from "../../../scripts/api.js"
+import { app } from "../../../scripts/app.js"
+
+/** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
+const LOOK = 400
+/** Widgets by which loaders name their file. */
+const FILE_WIDGETS = ["image", "file", "video"]
+/** Of a node's `mode`. */
+const MUTED = 2
+const BYPASSED = 4
+
+/** @param {string} path @param {object} question */
+async function ask(path, question) {
+  const answer = await api.fetchApi(`/animal_lipsync/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(question),
+  })
+  if (answer.ok) return answer
+  const { error } = await answer.json().catch(() => ({}))
+  throw new Error(error ?? `The server answered ${answer.status}.`)
+}
+
+/** @param {() => number} minScore */
+export const faceServer = (minScore) => ({
+  async frame(file, frame) {
+    const answer = await ask("frame", { file, frame })
+    return { picture: await answer.blob(), source: JSON.parse(answer.headers.get("X-Source") ?? "{}") }
+  },
+  async faces(file, frame, boxes) {
+    return (await ask("faces", { file, frame, boxes, min_score: minScore() })).json()
+  },
+  async mouth(file, frame, faces, motion) {
+    const answer = await ask("mouth", { file, frame, faces, motion })
+    return { picture: await answer.blob(), box: JSON.parse(answer.headers.get("X-Box") ?? "[]") }
+  },
+})
+
+/** @param {any} node @param {string} name */
+export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name)
+
+/**
+ * Set another widget of a node as if it had been typed in.
+ * @param {any} node @param {string} name @param {unknown} value
+ */
+export function setWidget(node, name, value) {
+  const widget = widgetOf(node, name)
+  if (!widget || widget.value === value) return
+  widget.value = value
+  widget.callback?.(value)
+}
+
+/** Let the page's own undo know of an edit that was not made with the mouse. */
+export function recordEdit() {
+  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+}
+
+/**
+ * The file that reaches an input unchanged, if a loader sends it: through reroutes, bypassed nodes and subgraphs.
+ * @param {any} node
+ * @param {string} input
+ * @returns {{file: string, connected: boolean}}
+ */
+export function sourceFile(node, input) {
+  let slot = node.inputs?.findIndex(({ name }) => name === input) ?? -1
+  let connected = false
+  for (let hops = 0; hops < 100 && node && slot >= 0; hops++) {
+    const link = node.graph?.getLink?.(node.inputs[slot]?.link)
+    if (!link) break
+    connected = true
+    let origin = node.graph.getNodeById(link.origin_id)
+    let output = link.origin_slot
+    if (!origin) {
+      // the input side of a subgraph: go on from the node that stands for it
+      origin = allNodes(app.rootGraph).find((other) => other.subgraph === node.graph)
+      ;[node, slot] = [origin, output]
+      continue
+    }
+    while (origin.subgraph && origin.mode !== BYPASSED) {
+      const inner = origin.subgraph.outputNode?.slots?.[output]?.getLinks?.()[0]
+      const next = inner && origin.subgraph.getNodeById(inner.origin_id)
+      if (!next) return { file: "", connected }
+      ;[origin, output] = [next, inner.origin_slot]
+    }
+    if (origin.mode === MUTED) break
+    if (origin.mode === BYPASSED || origin.type === "Reroute") {
+      const type = origin.outputs[output]?.type
+      slot = origin.inputs.findIndex((other) => origin.type === "Reroute" || other.type === type)
+      node = origin
+      continue
+    }
+    const isLoader = !origin.inputs?.some((other) => other.link != null)
+    const file = isLoader && FILE_WIDGETS.map((name) => widgetOf(origin, name)?.value).find((value) => typeof value === "string" && value)
+    return { file: file || "", connected }
+  }
+  return { file: "", connected }
+}
+
+/** Of a graph and the subgraphs in it. @returns {any[]} */
+function allNodes(graph) {
+  return graph.nodes.flatMap((node) => [node, ...(node.subgraph ? allNodes(node.subgraph) : [])])
+}
+
+/**
+ * Tell which file an input gets, now and whenever that changes; what the node itself showed of its last run stands in
+ * where no loader sends it.
+ * @param {import("./scope.mjs").Scope} scope
+ * @param {any} node
+ * @param {(source: {file: string, connected: boolean}) => void} told
+ */
+export function watchSource(scope, node, told) {
+  let shown = ""
+  let result = ""
+  const look = () => {
+    if (!node.graph) return
+    const source = sourceFile(node, "source")
+    source.file ||= source.connected ? result : ""
+    const now = JSON.stringify(source)
+    if (now !== shown) told(source)
+    shown = now
+  }
+  const onExecuted = node.onExecuted
+  node.onExecuted = function (output) {
+    onExecuted?.apply(this, arguments)
+    result = output?.animal_source?.[0] ?? result
+    look()
+  }
+  scope.every(LOOK, look)
+}
