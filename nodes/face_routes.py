@@ -24,7 +24,7 @@ from ..animal_lipsync.detection import detect_faces, keypoints_in_boxes
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import fingerprint, is_picture, read_picture
 from ..animal_lipsync.render import render
-from ..animal_lipsync.types import CHANNELS, Faces, MouthMotion
+from ..animal_lipsync.types import Faces, MouthMotion
 from ..animal_lipsync.video import read_frames
 from .inputs import MIN_SCORE
 from .types import to_pixel_frames
