@@ -376,7 +376,8 @@ class _Clip:
                 for picture in container.decode(stream):
                     if picture.pts is None or (stamp is not None and picture.pts <= stamp):
                         picture.pts = self.origin if stamp is None else stamp + self.length
-                    if stamp is None and seeking and picture.pts > tick:
+                    # some editors mark pictures as seek points that need earlier ones: those are read from the start
+                    if stamp is None and seeking and (picture.pts > tick or picture.is_corrupt):
                         break
                     stamp = picture.pts
                     yield picture

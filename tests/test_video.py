@@ -1,5 +1,6 @@
 import struct
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -533,3 +534,9 @@ def test_real_clips_keep_their_length_forth_and_back(data):
         assert first.shape == (info.height, info.width, 3)
         last = next(read_frames(path, start=info.frames - 1))
         assert last.shape == first.shape
+
+
+def test_a_clip_whose_seek_points_cannot_be_decoded_is_read_from_its_start(data):
+    path = data / "videos" / "v10_cockatoo.mp4"
+    through = next(islice(read_frames(path), 100, None))
+    assert np.array_equal(next(read_frames(path, start=100)), through)
