@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 
 from .image import fingerprint, is_picture, is_same_picture, read_picture
 from .types import Faces, FaceTrack
-from .video import extend_frames, pingpong_indices, probe
+from .video import extend_frames, pingpong_indices, probe, read_frames
 
 STILL_RATE = Fraction(25)
 """Frames per second of a video made from a still."""
@@ -68,6 +68,12 @@ class Clip:
         frames, height, width = pixels.shape[:3]
         order = pingpong_indices
         return cls(width, height, Fraction(frame_rate), frames, lambda count: (pixels[i] for i in order(frames, count)))
+
+    def read_from(self, start: int) -> Iterator[np.ndarray]:
+        """The frames from `start` to the last."""
+        if self.path is None or self.frames == 1:
+            return islice(self.read(self.frames), start, None)
+        return read_frames(self.path, frame_rate=self.frame_rate, start=start)
 
     def shows(self, faces: Faces) -> bool:
         """Whether `faces` were set on this picture or clip, as far as they say."""

@@ -6,13 +6,16 @@ Frame by frame in constant memory. Which run of frames shows which animal: track
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .clip import Clip
 from .detection import (
     CUT_DIFFERENCE,
     SAME_FACE,
@@ -27,7 +30,9 @@ from .detection import (
     to_frame,
 )
 from .flow import apply_motion, fit_motion, follow_points
+from .prior import fill_points
 from .tracking import Detections
+from .types import FaceTrack
 
 EVERY = 8
 """Frames from one search of the whole picture to the next."""
@@ -39,13 +44,37 @@ ALIKE = 0.5
 """How alike the patches of a head must stay from one frame to the next; below it the head is lost."""
 FORGET = 0.7
 """What is left of a face's score when a search does not find it where it was followed to."""
+PATIENCE = 25
+"""Frames without a trace of a head after which it is not expected back."""
+CHUNK = 32
+"""Frames that are held at once when a clip is read backwards."""
 STRAY = 0.05
 """Of the cut's side: how far the mouth of a head may move on its own from one frame to the next."""
 
 
+class Found(NamedTuple):
+    """Heads that something found in one frame, best first."""
+
+    boxes: np.ndarray
+    """(N, 4) x1, y1, x2, y2 in pixels."""
+    scores: np.ndarray
+    """(N,) in [0, 1]."""
+    species: tuple[str, ...]
+    """Empty where it does not say."""
+
+
+Finder = Callable[[int, np.ndarray], Found]
+"""(number of the frame, its pixels) -> heads; what stands in for the pack's own search."""
+
+
 @torch.inference_mode()
 def follow_faces(
-    frames: Iterable[np.ndarray], *, min_score: float = 0.3, every: int = EVERY, detector: Detector | None = None
+    frames: Iterable[np.ndarray],
+    *,
+    min_score: float = 0.3,
+    every: int = EVERY,
+    finder: Finder | None = None,
+    detector: Detector | None = None,
 ) -> Iterator[Detections]:
     """The faces of each frame, `every` frames after it was read.
 
@@ -54,6 +83,7 @@ def follow_faces(
 
     Args:
         frames: (H, W, 3) uint8 RGB each, all of one size.
+        finder: looks for heads instead; what it finds is a face, even if the networks cannot tell what it is.
     """
     detector = detector or load_detector()
     recent: deque[tuple[Tensor, Detections]] = deque()
@@ -68,7 +98,13 @@ def follow_faces(
         known = follow(recent[-1][1], recent[-1][0], frame) if recent else Detections.none(*pixels.shape[1::-1])
         lost = (known.alike < ALIKE).any()
         if not recent or index >= search_at or lost:
-            now = search(frame, known[np.flatnonzero(known.alike >= ALIKE)], detector, min_score)
+            known = known[np.flatnonzero(known.alike >= ALIKE)]
+            if finder:
+                now = search(frame, known, detector, finder(index, pixels), 0.0)
+            else:
+                boxes, scores = find_boxes(detector.faces, frame)
+                found = Found(boxes.cpu().numpy(), scores.cpu().numpy(), ("",) * len(boxes))
+                now = search(frame, known, detector, found, min_score)
             fresh = np.flatnonzero(now.runs < 0)
             now.runs[fresh] = runs + np.arange(len(fresh))
             runs += len(fresh)
@@ -84,23 +120,30 @@ def follow_faces(
     yield from (seen for _, seen in recent)
 
 
-def search(frame: Tensor, known: Detections, detector: Detector, min_score: float) -> Detections:
-    """Look at the whole picture: the known faces that are still there, then new ones, whose run is -1."""
-    boxes, scores = find_boxes(detector.faces, frame)
-    best = float(scores.max()) if len(scores) else 0.0
-    boxes, scores = boxes[scores >= min_score], scores[scores >= min_score]
-    is_new = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
-    old_boxes, old_scores = torch.as_tensor(known.boxes).to(boxes), FORGET * torch.as_tensor(known.scores).to(boxes)
-    for i, overlap in enumerate(box_iou(old_boxes, boxes)):
+def search(frame: Tensor, known: Detections, detector: Detector, found: Found, min_score: float) -> Detections:
+    """The faces of a frame: the known ones that are still there, then new ones out of `found`, whose run is -1.
+
+    Args:
+        min_score: of faces to believe; with 0 everything found is one, known to the networks or not.
+    """
+    best = float(found.scores.max(initial=0))
+    enough = np.flatnonzero(found.scores >= min_score)
+    boxes = torch.as_tensor(found.boxes[enough]).reshape(-1, 4).float()
+    scores, is_new = found.scores[enough], np.ones(len(enough), bool)
+    old_boxes, old_scores = torch.as_tensor(known.boxes).clone(), FORGET * known.scores
+    species = list(known.species)
+    for i, overlap in enumerate(box_iou(old_boxes, boxes).numpy()):
         same = overlap > SAME_FACE
         if same.any():
             # a quarter of the way to where it is found now: enough to follow, too little to jump
             old_boxes[i].lerp_(boxes[overlap.argmax()], 0.25)
             old_scores[i] = scores[overlap.argmax()]
             is_new &= ~same
-    now = place_keypoints(
-        frame, torch.cat([old_boxes, boxes[is_new]]), torch.cat([old_scores, scores[is_new]]), detector
-    )
+    species += [found.species[i] for i in enough[is_new]]
+    heads, scores = torch.cat([old_boxes, boxes[is_new]]), np.concatenate([old_scores, scores[is_new]])
+    now = place_keypoints(frame, heads.to(frame.device), torch.as_tensor(scores).float().to(frame.device), detector)
+    if not min_score:
+        now = believe(now, species)
     count = len(known)
     blank = np.full((len(now) - count, *known.moved.shape[1:]), np.nan, np.float32)
     now = replace(
@@ -122,6 +165,20 @@ def search(frame: Tensor, known: Detections, detector: Detector, min_score: floa
         blended = 0.9 * known.appearance + 0.1 * now.appearance[:count]
         now.appearance[:count] = blended / np.linalg.norm(blended, axis=1, keepdims=True)
     return now[np.flatnonzero(stays)]
+
+
+def believe(seen: Detections, species: Sequence[str], *, sure: float = 0.3) -> Detections:
+    """Faces that are where they are because someone says so.
+
+    Where the networks see no cat or dog, points that they are not sure of are put where they usually lie, and the
+    species is what it was said to be.
+    """
+    points, score, kinds = seen.keypoints.copy(), seen.keypoint_scores.copy(), list(seen.species)
+    for i in range(len(seen)):
+        if seen.scores[i] < sure:
+            kinds[i] = species[i] or "unknown"
+            points[i], score[i] = fill_points(points[i], score[i], seen.boxes[i], kinds[i])
+    return replace(seen, keypoints=points, keypoint_scores=score, species=tuple(kinds))
 
 
 def follow(known: Detections, before: Tensor, after: Tensor) -> Detections:
@@ -201,3 +258,70 @@ def _follow_back(now: Detections, fresh: np.ndarray, frame: Tensor, recent: dequ
     moved = now.moved.copy()
     moved[fresh] = came
     return replace(now, moved=moved)
+
+
+@torch.inference_mode()
+def follow_face(
+    clip: Clip, face: FaceTrack, frame: int = 0, *, frames: Iterable[np.ndarray] | None = None, device: str = "cpu"
+) -> FaceTrack:
+    """One face through a clip, of any animal, from the points that it has in one frame, both ways in time.
+
+    Every frame is compared with that one as well, so that the points do not creep. Where the head cannot be recognised
+    it is not visible; after `PATIENCE` frames of that it is given up.
+
+    Args:
+        face: of length 1, in the clip's pixels.
+        frames: `out_and_back(clip, frame)`, when something counts them as they are read.
+    """
+    count = clip.frames
+    points, box = torch.from_numpy(face.keypoints).to(device), torch.from_numpy(face.boxes).to(device)
+    sides = box[:, 2:] - box[:, :2]
+    start = torch.cat([(box[:, :2] + box[:, 2:]) / 2, MARGIN * sides.amax(1, keepdim=True), 0 * sides[:, :1]], 1)
+    path = np.full((count, points.shape[1] + 2, 2), np.nan)
+    alike, visible = np.zeros(count), np.zeros(count, bool)
+    reference = before = None
+    for k, pixels in enumerate(out_and_back(clip, frame) if frames is None else frames):
+        t = frame + k if k < count - frame else count - 1 - k
+        now = load_frame(pixels, torch.device(device))
+        if k == 0 or t == frame - 1:
+            reference = now if k == 0 else reference
+            before, crop, at, lost = reference, start, points, 0
+        if k == 0:
+            likeness = torch.ones(1)
+        elif lost > PATIENCE:
+            continue
+        else:
+            motion, guess, likeness = measure(before, crop, now, crop, at)
+            guess_crop = _moved_crop(crop, motion) if likeness > ALIKE else crop
+            motion, again, anchored = measure(reference, start, now, guess_crop, points)
+            if anchored > ALIKE:
+                crop, at = _moved_crop(guess_crop, motion), again
+            elif likeness > ALIKE:
+                crop, at = guess_crop, guess
+            lost = 0 if max(likeness, anchored) > ALIKE else lost + 1
+            likeness = torch.maximum(likeness, anchored)
+        before = now
+        if not lost:
+            visible[t], alike[t] = True, float(likeness)
+            size = sides * crop[:, 2:3] / start[:, 2:3]
+            path[t] = torch.cat([at[0], crop[:, :2] - size / 2, crop[:, :2] + size / 2]).cpu().numpy()
+    seen = np.flatnonzero(visible)
+    rows = np.stack([np.interp(np.arange(count), seen, column[seen]) for column in path.reshape(count, -1).T], 1)
+    rows = rows.reshape(path.shape).astype(np.float32)
+    score = face.score * alike[:, None].clip(0, 1).astype(np.float32)
+    return FaceTrack(rows[:, -2:].reshape(count, 4), rows[:, :-2], score, visible, face.species, face.schema)
+
+
+def out_and_back(clip: Clip, frame: int) -> Iterator[np.ndarray]:
+    """Every frame of a clip once: from `frame` to the end, then from the one before it to the first."""
+    yield from clip.read_from(frame)
+    for start in reversed(range(0, frame, CHUNK)):
+        yield from reversed(list(islice(clip.read_from(start), min(CHUNK, frame - start))))
+
+
+def _moved_crop(crop: Tensor, motion: Tensor) -> Tensor:
+    """The cut that shows a head where `measure` says it went, as the cut it was measured in showed it before."""
+    centre = to_frame(motion[:, None, :, 2], crop)[:, 0]
+    grown = torch.linalg.det(motion[:, :, :2]).clamp(0.8, 1.25).sqrt()
+    turned = torch.atan2(motion[:, 1, 0], motion[:, 0, 0])
+    return torch.cat([centre, torch.stack([crop[:, 2] * grown, crop[:, 3] + turned], 1)], 1)
