@@ -12,7 +12,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from .styles import STYLES, Build, Style, build_of, respond
+from .styles import STYLES, build_of, respond
 from .types import MouthMotion, VisemeTrack
 from .visemes import FRAMES_PER_SECOND
 
@@ -32,21 +32,22 @@ FLAPPING, SWING = 6, 0.2
 class Mouth:
     """Whose mouth speaks, and in which manner."""
 
-    style: Style
-    strength: float
-    build: Build
+    style: str = "natural"
+    """One of `styles.STYLES`."""
+    strength: float = 1.0
+    """0 to 2, how far jaw and lips move; lips that meet always meet."""
+    species: str = "unknown"
+    """Of the animal; unknown ones move like a dog."""
 
-    @classmethod
-    def of(cls, style: str, strength: float, species: str) -> Mouth:
-        if style not in STYLES:
-            raise ValueError(f"There is no style {style!r}; they are {', '.join(STYLES)}.")
-        if not 0 <= strength <= 2:
-            raise ValueError(f"strength must lie between 0 and 2, got {strength:g}.")
-        return cls(STYLES[style], strength, build_of(species))
+    def __post_init__(self):
+        if self.style not in STYLES:
+            raise ValueError(f"There is no style {self.style!r}; they are {', '.join(STYLES)}.")
+        if not 0 <= self.strength <= 2:
+            raise ValueError(f"strength must lie between 0 and 2, got {self.strength:g}.")
 
     def say(self, track: VisemeTrack, shapes: np.ndarray, frame_rate: Fraction, duration: Fraction) -> MouthMotion:
         """Lip shapes (T, 3) 100 times a second, and what the cues demand: lips that meet, a mouth at rest in pauses."""
-        style, build = self.style, self.build
+        style, build = STYLES[self.style], build_of(self.species)
         opening, pucker, wide = shapes.T.astype(float)
         opening = build.widest * respond(WIDEST * opening, self.strength * style.opening, contrast=style.contrast)
         opening = _slowly(_without_flapping(_held(opening, style.hold)), build.fastest)

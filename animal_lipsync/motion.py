@@ -31,6 +31,7 @@ from .types import (
 from .video import time_to_frame
 from .visemes import BELIEVED, FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
 
+NATURAL = Mouth()
 MUMBLED = 1.8
 """How much further than heard a mouth may open so that the widest vowels of a recording reach WIDEST."""
 QUIET = 0.1
@@ -47,9 +48,7 @@ def speech_to_motion(
     *,
     transcript: str | None = None,
     language: str = "en-us",
-    style: str = "natural",
-    strength: float = 1.0,
-    species: str = "unknown",
+    mouth: Mouth = NATURAL,
 ) -> MouthMotion:
     """How a mouth moves that says what is heard, in any language: round(duration * frame_rate) frames, at least one.
 
@@ -60,15 +59,12 @@ def speech_to_motion(
         audio: the voice, whole or in blocks (`read_audio`).
         transcript: what is said; makes closures and vowels surer, and where it is wrong what is heard counts.
         language: of the transcript, as eSpeak NG calls it: en-us, de, fr, ja, cmn.
-        style: one of `styles.STYLES`.
-        strength: 0 to 2, how far mouth and lips move; lips that meet always meet.
-        species: of the animal; unknown ones move like a dog.
+        mouth: whose it is and how it speaks.
 
     Raises:
         ValueError: nothing here knows how the language of the transcript is pronounced.
     """
     frame_rate = _positive(frame_rate)
-    mouth = Mouth.of(style, strength, species)
     if transcript:
         blocks = [audio] if isinstance(audio, Audio) else audio
         kept = list(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE))
@@ -85,23 +81,13 @@ def speech_to_motion(
     return mouth.say(track, shapes, frame_rate, heard.duration)
 
 
-def visemes_to_motion(
-    track: VisemeTrack,
-    frame_rate: Fraction,
-    *,
-    style: str = "natural",
-    strength: float = 1.0,
-    species: str = "unknown",
-) -> MouthMotion:
-    """How a mouth moves through the cues of a track, edited by hand or made by another program.
-
-    `style`, `strength` and `species` are those of `speech_to_motion`.
+def visemes_to_motion(track: VisemeTrack, frame_rate: Fraction, *, mouth: Mouth = NATURAL) -> MouthMotion:
+    """How `mouth` moves through the cues of a track, edited by hand or made by another program.
 
     Raises:
         ValueError: a cue's viseme is none of `visemes.VISEMES`.
     """
     frame_rate = _positive(frame_rate)
-    mouth = Mouth.of(style, strength, species)
     duration = max((cue.end for cue in track.cues), default=0.0)
     shapes = np.zeros((round(duration * FRAMES_PER_SECOND), 3), np.float32)
     at = (np.arange(len(shapes)) + 0.5) / FRAMES_PER_SECOND

@@ -212,15 +212,12 @@ def to_ovr(track: VisemeTrack) -> str:
     return json.dumps({"entries": entries, "length": length})
 
 
-def from_ovr(
-    text: str, frame_rate: Fraction, *, style: str = "natural", strength: float = 1.0, species: str = "unknown"
-) -> MouthMotion:
-    """Read an OVRLipSyncSequence; `style`, `strength` and `species` are those of `speech_to_motion`.
+def from_ovr(text: str, frame_rate: Fraction, *, mouth: Mouth) -> MouthMotion:
+    """Read an OVRLipSyncSequence as what `mouth` does.
 
     Raises:
         FormatError: naming the field that is wrong.
     """
-    mouth = Mouth.of(style, strength, species)
     try:
         document = json.loads(text)
         rows = [entry["Visemes"] for entry in document["entries"]]

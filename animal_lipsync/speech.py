@@ -6,18 +6,27 @@ from dataclasses import replace
 from fractions import Fraction
 
 from . import espeak
-from .motion import visemes_to_motion
+from .articulation import Mouth
+from .motion import NATURAL, visemes_to_motion
 from .types import Audio, Cue, MouthMotion, VisemeTrack
 from .visemes import PHONES, long_enough, phones_of
 
 CLOSURE = 0.06
 """Seconds before the burst of [p] or [b], which is what eSpeak NG times, that the lips are shut."""
+LONGEST_TEXT = 50_000
+"""Letters; about an hour."""
 FIRST_VOWEL = 0.6
 """Share of a diphthong that is its first vowel."""
 
 
 def speak_text(
-    text: str, frame_rate: Fraction, *, language: str = "en-us", words_per_minute: int = 160, pitch: int = 50
+    text: str,
+    frame_rate: Fraction,
+    *,
+    language: str = "en-us",
+    words_per_minute: int = 160,
+    pitch: int = 50,
+    mouth: Mouth = NATURAL,
 ) -> tuple[Audio, MouthMotion]:
     """A voice that says `text`, and how the mouth moves with it.
 
@@ -25,10 +34,13 @@ def speak_text(
         language: as eSpeak NG calls it, with a variant of the voice if wanted: en-us, de+f3, ja.
         words_per_minute: 80 to 450.
         pitch: 0 to 99.
+        mouth: whose it is and how it speaks.
 
     Raises:
         ValueError: there is nothing to say, or eSpeak NG is missing or does not have the voice.
     """
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"The text has {len(text)} letters; up to {LONGEST_TEXT} are spoken at once. Split it.")
     if not 80 <= words_per_minute <= 450:
         raise ValueError(f"words_per_minute must lie between 80 and 450, got {words_per_minute}.")
     if not 0 <= pitch <= 99:
@@ -37,7 +49,7 @@ def speak_text(
     if not any(phones_of(ipa) for _, _, ipa in phonemes):
         raise ValueError("There is nothing to say: the text holds no words that can be spoken in this language.")
     track = VisemeTrack(tuple(Cue(*run) for run in long_enough(_runs(phonemes, audio.duration))), text)
-    motion = visemes_to_motion(track, frame_rate)
+    motion = visemes_to_motion(track, frame_rate, mouth=mouth)
     length = max(1, round(Fraction(audio.waveform.shape[1], audio.sample_rate) * Fraction(frame_rate)))
     return audio, replace(motion.resampled(frame_rate, length), visemes=track)
 

@@ -10,6 +10,7 @@ from comfy.model_management import get_torch_device
 from comfy_api.latest import io
 
 from ..animal_lipsync.animate import animate, output_frames
+from ..animal_lipsync.articulation import Mouth
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
@@ -113,9 +114,7 @@ class MakeAnimalTalk(io.ComfyNode):
                     clip.frame_rate,
                     transcript=transcript,
                     language=language,
-                    style=style,
-                    strength=strength,
-                    species=track.species,
+                    mouth=Mouth(style, strength, track.species),
                 )
             motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)

@@ -8,9 +8,10 @@ from fractions import Fraction
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 
+from ..animal_lipsync.articulation import Mouth
 from ..animal_lipsync.blinks import add_blinks
 from ..animal_lipsync.head import nod as add_nod
-from ..animal_lipsync.motion import keyframes_to_motion, speech_to_motion
+from ..animal_lipsync.motion import NATURAL, keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.types import Audio, Faces, MouthMotion
 from .inputs import blinks_input, language_input, nod_input, strength_input, style_input, variation_input
 from .types import CATEGORY, AnimalFace, Motion, Visemes, to_audio, to_rate
@@ -34,9 +35,7 @@ def speak(
     *,
     transcript: str = "",
     language: str = "en-us",
-    style: str = "natural",
-    strength: float = 1.0,
-    species: str = "unknown",
+    mouth: Mouth = NATURAL,
 ) -> MouthMotion:
     """The motion of a mouth that says `voice`."""
     return speech_to_motion(
@@ -44,9 +43,7 @@ def speak(
         frame_rate,
         transcript=transcript.strip() or None,
         language=language,
-        style=style,
-        strength=strength,
-        species=species,
+        mouth=mouth,
     )
 
 
@@ -125,9 +122,7 @@ class SpeechToMouthMotion(io.ComfyNode):
             to_rate(frame_rate),
             transcript=transcript,
             language=language,
-            style=style,
-            strength=strength,
-            species=species_of(face),
+            mouth=Mouth(style, strength, species_of(face)),
         )
         motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
         return io.NodeOutput(motion, motion.visemes)

@@ -26,9 +26,7 @@ def tracks(draw):
     return VisemeTrack(tuple(Cue(*run) for run in long_enough(runs)))
 
 
-mouths = st.fixed_dictionaries(
-    {"style": st.sampled_from(list(STYLES)), "strength": st.floats(0, 2), "species": st.sampled_from(list(BUILDS))}
-)
+mouths = st.builds(Mouth, st.sampled_from(list(STYLES)), st.floats(0, 2), st.sampled_from(list(BUILDS)))
 
 
 def opening(motion):
@@ -38,7 +36,7 @@ def opening(motion):
 @settings(deadline=None, max_examples=60)
 @given(track=tracks(), rate=RATES, mouth=mouths)
 def test_lips_that_meet_are_seen_to_and_no_mouth_goes_beyond_its_build(track, rate, mouth):
-    motion = visemes_to_motion(track, rate, **mouth)
+    motion = visemes_to_motion(track, rate, mouth=mouth)
     shut = opening(motion)
     for cue in track.cues:
         if cue.viseme == "PP":
@@ -46,10 +44,10 @@ def test_lips_that_meet_are_seen_to_and_no_mouth_goes_beyond_its_build(track, ra
             nearest = round((cue.start + cue.end) / 2 * float(rate))
             frames = shut[int(min(first, nearest)) : int(max(last, nearest)) + 1]
             assert not len(frames) or frames.min() < 0.02
-    build = build_of(mouth["species"])
+    build = build_of(mouth.species)
     assert motion.channel("jaw_open").max() <= build.widest + 1e-6
     assert motion.values.min() >= 0 and motion.values.max() <= 1
-    if mouth["species"] == "parrot":
+    if mouth.species == "parrot":
         assert not motion.channel("mouth_pucker").any() and not motion.channel("mouth_wide").any()
 
 
@@ -57,8 +55,8 @@ def test_lips_that_meet_are_seen_to_and_no_mouth_goes_beyond_its_build(track, ra
 @given(track=tracks(), rate=RATES, mouth=mouths)
 def test_every_rate_shows_the_same_movement(track, rate, mouth):
     """The jaw at frame t is that of time t / rate, known from a motion of 1000 frames a second."""
-    motion = visemes_to_motion(track, rate, **mouth)
-    fine = visemes_to_motion(track, Fraction(1000), **mouth).channel("jaw_open")
+    motion = visemes_to_motion(track, rate, mouth=mouth)
+    fine = visemes_to_motion(track, Fraction(1000), mouth=mouth).channel("jaw_open")
     at = np.minimum(np.arange(len(motion)) * 1000 / float(rate), len(fine) - 1)
     np.testing.assert_allclose(motion.channel("jaw_open"), np.interp(at, np.arange(len(fine)), fine), atol=0.02)
 
@@ -68,8 +66,8 @@ def test_every_rate_shows_the_same_movement(track, rate, mouth):
 def test_nothing_flaps_and_a_heavy_jaw_takes_its_time(seed, coarse, mouth):
     """Whatever a noise is heard as, the mouth opens and shuts about six times a second at most, and not too fast."""
     noise = np.random.default_rng(seed).random((600 // coarse, 3)).repeat(coarse, axis=0)
-    jaw = Mouth.of(**mouth).say(VisemeTrack(), noise, Fraction(100), Fraction(len(noise), 100)).channel("jaw_open")
-    assert np.abs(np.diff(jaw)).max() <= build_of(mouth["species"]).fastest / 100 + 1e-6
+    jaw = mouth.say(VisemeTrack(), noise, Fraction(100), Fraction(len(noise), 100)).channel("jaw_open")
+    assert np.abs(np.diff(jaw)).max() <= build_of(mouth.species).fastest / 100 + 1e-6
     tops = [
         index
         for index in range(1, len(jaw) - 1)
@@ -113,7 +111,7 @@ def test_frames_do_not_drift_within_an_hour():
 def test_styles_differ_as_their_names_say():
     cues = [Cue(i * 0.2, i * 0.2 + 0.2, name) for i, name in enumerate(("DD", "aa", "PP", "oh", "SS", "aa", "ou", "E"))]
     subtle, natural, cartoon = (
-        visemes_to_motion(VisemeTrack(tuple(cues)), Fraction(100), style=style) for style in STYLES
+        visemes_to_motion(VisemeTrack(tuple(cues)), Fraction(100), mouth=Mouth(style)) for style in STYLES
     )
     for quiet, loud in ((subtle, natural), (natural, cartoon)):
         assert opening(quiet).max() < opening(loud).max()
@@ -136,7 +134,7 @@ def test_the_response_rises_from_0_to_at_most_1(strength, contrast):
 ])  # fmt: skip
 def test_what_no_mouth_can_do_is_refused(options, named):
     with pytest.raises(ValueError, match=named):
-        visemes_to_motion(VisemeTrack(), Fraction(25), **options)
+        Mouth(**options)
 
 
 def test_an_unknown_species_moves_like_a_dog():

@@ -4,6 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from animal_lipsync.articulation import Mouth
 from animal_lipsync.motion import visemes_to_motion
 from animal_lipsync.performance import ARKIT, from_arkit, from_ovr, landmarks_to_motion, to_arkit, to_ovr
 from animal_lipsync.types import Cue, FormatError, VisemeTrack
@@ -52,7 +53,7 @@ def test_ovr_reads_back():
     document = json.loads(text)
     assert document["length"] == 1.0 and len(document["entries"]) == 100
     np.testing.assert_allclose([sum(entry["Visemes"]) for entry in document["entries"]], 1, atol=1e-3)
-    again = from_ovr(text, Fraction(50))
+    again = from_ovr(text, Fraction(50), mouth=Mouth())
     assert [cue.viseme for cue in again.visemes.cues] == [cue.viseme for cue in TRACK.cues]
     motion = visemes_to_motion(TRACK, Fraction(50))
     assert np.corrcoef(opening(again), opening(motion))[0, 1] > 0.97
@@ -66,7 +67,7 @@ def test_ovr_reads_back():
 ])  # fmt: skip
 def test_a_broken_sequence_is_refused_by_its_field(text, named):
     with pytest.raises(FormatError, match=named):
-        from_ovr(text, RATE)
+        from_ovr(text, RATE, mouth=Mouth())
 
 
 # Faces as core's MediaPipe node sees them

@@ -41,6 +41,7 @@ def test_a_faster_voice_is_shorter():
 
 @pytest.mark.parametrize("options, named", [
     ({"text": ""}, "nothing to say"), ({"text": " … "}, "nothing to say"), ({"language": "nowhere"}, "no voice"),
+    ({"text": "ha " * 20000}, "60000 letters"),
     ({"words_per_minute": 20}, "words_per_minute"), ({"pitch": 100}, "pitch"), ({"frame_rate": Fraction(0)}, "above 0"),
 ])  # fmt: skip
 def test_what_cannot_be_said_is_refused(options, named):
