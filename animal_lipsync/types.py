@@ -281,6 +281,12 @@ class MouthMotion:
         source = np.arange(len(self) + 1)
         rest = np.vstack([self.values, np.zeros((1, len(self.channels)), np.float32)])
         values = np.stack([np.interp(at, source, column) for column in rest.T], axis=1).astype(np.float32)
+        if "mouth_close" in self.channels:
+            # lips that meet for one frame are not seen to meet between two others
+            close = self.channels.index("mouth_close")
+            met = np.flatnonzero(self.values[:, close] == 1)
+            nearest = np.rint(met * float(frame_rate / self.frame_rate)).astype(int)
+            values[nearest[nearest < length], close] = 1
         return replace(self, values=values, frame_rate=frame_rate)
 
     def to_json(self) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from animal_lipsync.articulation import FLAPPING, Mouth
 from animal_lipsync.motion import visemes_to_motion
 from animal_lipsync.styles import BUILDS, STYLES, build_of, respond
-from animal_lipsync.types import Cue, VisemeTrack
+from animal_lipsync.types import Cue, MouthMotion, VisemeTrack
 from animal_lipsync.visemes import VISEMES, long_enough
 
 RATES = st.sampled_from([Fraction(12), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(60)])
@@ -139,3 +139,12 @@ def test_what_no_mouth_can_do_is_refused(options, named):
 
 def test_an_unknown_species_moves_like_a_dog():
     assert build_of("gryphon") == build_of("Dog")
+
+
+@given(rate=RATES, other=RATES, at=st.integers(1, 40))
+def test_lips_that_meet_for_one_frame_are_seen_to_at_any_other_rate(rate, other, at):
+    close = np.zeros(50)
+    close[at] = 1
+    motion = MouthMotion.from_channels(rate, 50, jaw_open=0.8, mouth_close=close)
+    resampled = motion.resampled(other, round(50 * other / rate))
+    assert opening(resampled)[round(at * other / rate)] == 0
