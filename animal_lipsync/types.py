@@ -147,11 +147,15 @@ class Faces:
     """`image.fingerprint` of the first frame they belong to; empty when they may be used on any."""
     best_candidate: tuple[float, int] = (0.0, 0)
     """Score and frame of what looked most like a face, whether or not it was taken for one."""
+    anchors: tuple[tuple[int, ...], ...] = ()
+    """Of each track the frames that were set by hand, between which it follows the animal (correction.py); empty for
+    one that is complete."""
 
     def to_json(self) -> str:
         faces = []
         for index, track in enumerate(self.tracks):
-            seen = np.flatnonzero(track.visible)
+            anchors = self.anchors[index] if self.anchors else ()
+            seen = np.array(anchors) if anchors else np.flatnonzero(track.visible)
             points = np.concatenate([track.keypoints, track.score[..., None]], axis=-1)[seen]
             faces.append(
                 {
@@ -164,6 +168,7 @@ class Faces:
                     "boxes": np.round(track.boxes[seen].astype(float), 2).tolist(),
                     "keypoints": np.round(points.astype(float), 3).tolist(),
                 }
+                | ({"follow": True} if anchors else {})
             )
         source = {
             "width": self.width,
@@ -182,7 +187,8 @@ class Faces:
         """Read FACES.json.
 
         Frames between two listed ones are interpolated; frames before the first or after the last are not visible.
-        A single listed frame stands for the whole clip. `hidden` lists [first, last] frames without the face.
+        A single listed frame stands for the whole clip. `hidden` lists [first, last] frames without the face. A face
+        with `follow` is visible in all others, and its listed frames are its `anchors`.
 
         Raises:
             FormatError: naming the field that is wrong.
@@ -195,17 +201,19 @@ class Faces:
         listed = _field(document, "faces", list, "faces")
         if frames * len(listed) > 2 * LARGEST:
             raise FormatError(f"faces must be fewer for so long a clip, got {len(listed)} of {frames} frames each.")
-        tracks, scores = [], []
+        tracks, scores, anchors = [], [], []
         for index, face in enumerate(listed):
             if not isinstance(face, dict):
                 raise FormatError(f"faces[{index}] must be an object, got {type(face).__name__}.")
             tracks.append(_track_from_json(face, index, frames))
             scores.append(_number(face.get("score", 1.0), f"faces[{index}].score"))
+            anchors.append(tuple(face["frames"]) if face.get("follow") is True else ())
         picture = source.get("picture", "")
         if not isinstance(picture, str):
             raise FormatError(f"faces.source.picture must be text, got {type(picture).__name__}.")
         score, frame = _array(source.get("best_candidate") or [0, 0], (2,), "faces.source.best_candidate").tolist()
-        return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture, (score, int(frame)))
+        anchors = tuple(anchors) if any(anchors) else ()
+        return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture, (score, int(frame)), anchors)
 
 
 @dataclass(frozen=True)
@@ -430,7 +438,7 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
         raise FormatError(f"{where}.keypoints: the third number of a point is its score, from 0 to 1.")
 
     at = np.arange(frames)
-    if len(listed) == 1:
+    if len(listed) == 1 or face.get("follow") is True:
         visible = np.ones(frames, bool)
     else:
         visible = (at >= listed[0]) & (at <= listed[-1])

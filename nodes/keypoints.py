@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import logging
 
 import numpy as np
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
+from ..animal_lipsync.correction import correct_face
 from ..animal_lipsync.draw import draw_landmarks
 from ..animal_lipsync.types import Faces
-from .finding import find_face
+from .finding import faces_of, find_face
 from .inputs import face_input, min_score_input, source_input
-from .media import open_source, with_progress
+from .media import open_source, shown_file, with_progress
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
+
+logger = logging.getLogger(__name__)
 
 
 class EditKeypoints(io.ComfyNode):
@@ -22,9 +25,16 @@ class EditKeypoints(io.ComfyNode):
             node_id="AnimalLipSync_EditKeypoints",
             display_name="Edit Keypoints",
             category=CATEGORY,
-            description="Sets by hand where an animal's eyes, nose, lips and chin are. Left empty, it shows the points "
-            "that were found, as text to start from.",
-            search_aliases=["landmarks", "face points", "mouth position", "manual keypoints", "FACES.json"],
+            description="Shows where an animal's eyes, nose, lips and chin were found, on the picture, and lets them "
+            "be dragged to where they belong.",
+            search_aliases=[
+                "landmarks",
+                "face points",
+                "mouth position",
+                "manual keypoints",
+                "fix mouth",
+                "FACES.json",
+            ],
             has_intermediate_output=True,
             inputs=[
                 source_input(),
@@ -37,8 +47,8 @@ class EditKeypoints(io.ComfyNode):
                     multiline=True,
                     socketless=True,
                     extra_dict={"widgetType": "ANIMAL_LIP_SYNC_KEYPOINTS"},
-                    tooltip="The points as JSON. Paste what the keypoints output says and change it. When empty, the "
-                    "connected or found faces are used.",
+                    tooltip="The points, dragged in the picture or pasted as text. When empty, the connected or found "
+                    "faces are used.",
                 ),
                 face_input(),
                 min_score_input(),
@@ -51,15 +61,18 @@ class EditKeypoints(io.ComfyNode):
 
     @classmethod
     def execute(cls, source, keypoints, face, min_score, faces=None) -> io.NodeOutput:
-        if keypoints.strip():
-            faces = Faces.from_json(keypoints)
+        hand = Faces.from_json(keypoints) if keypoints.strip() else None
         with open_source(source) as (clip, _):
-            track = find_face(clip, faces, face, min_score)
-            frame = int(track.visible.argmax())
-            picture = next(islice(clip.read(frame + 1), frame, None))
-            drawn = draw_landmarks(picture, track[frame : frame + 1])
+            if hand is None or not clip.shows(hand):
+                if hand is not None:
+                    logger.warning("The keypoints were set on another picture or clip; those of this one are used.")
+                track = find_face(clip, faces, face, min_score)
+            elif clip.frames > 1 and any(hand.anchors[face : face + 1]):
+                track = correct_face(clip, hand, face, faces_of(clip, faces, min_score))
+            else:
+                track = clip.face(hand, face)
             speaker = chosen(track, clip)
-            return io.NodeOutput(speaker, speaker.to_json(), ui=ui.PreviewImage(to_image([drawn], 1), cls=cls))
+            return io.NodeOutput(speaker, speaker.to_json(), ui={"animal_source": [shown_file(source, clip)]})
 
 
 class DrawLandmarks(io.ComfyNode):

@@ -21,6 +21,7 @@ from PIL import Image
 
 from ..animal_lipsync.audio import probe_audio, read_audio
 from ..animal_lipsync.clip import Clip
+from ..animal_lipsync.image import write_picture
 from ..animal_lipsync.types import Audio
 from ..animal_lipsync.video import VideoWriter, pingpong_indices, probe
 from .types import to_audio, to_pixel_frames, to_rate
@@ -108,6 +109,21 @@ def show(path: Path) -> tuple[InputImpl.VideoFromFile, ui.PreviewVideo]:
     """A finished `result_file` as VIDEO, and as what the node shows of it."""
     result = ui.SavedResult(path.name, "", io.FolderType.temp)
     return InputImpl.VideoFromFile(str(path)), ui.PreviewVideo([result])
+
+
+def shown_file(source, clip: Clip) -> str:
+    """A file that shows a source, named as ComfyUI's loaders name files; made in the temp folder if there is none."""
+    if clip.frames == 1:
+        path = result_file().with_suffix(".jpg")
+        write_picture(path, next(clip.read(1)))
+        return f"{path.name} [temp]"
+    if clip.path is not None and str(clip.path) == source.get_stream_source():
+        for kind in ("input", "output", "temp"):
+            folder = Path(folder_paths.get_directory_by_type(kind)).resolve()
+            if clip.path.resolve().is_relative_to(folder):
+                return f"{clip.path.resolve().relative_to(folder).as_posix()} [{kind}]"
+    video, _ = write_video(clip.read(clip.frames), clip, None, 18)
+    return f"{Path(video.get_stream_source()).name} [temp]"
 
 
 def write_video(frames: Iterable[np.ndarray], clip: Clip, sound: Path | Audio | None, crf: int):

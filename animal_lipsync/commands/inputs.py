@@ -32,6 +32,7 @@ def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:
 
 
 def face_of(clip: Clip, keypoints: str | None, number: int, min_score: float) -> FaceTrack:
+    from ..correction import correct_face
     from ..speaker import choose_face
 
     faces = read_document(keypoints, Faces) if keypoints else detect(clip, min_score)
@@ -39,7 +40,10 @@ def face_of(clip: Clip, keypoints: str | None, number: int, min_score: float) ->
         raise ValueError(
             f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
         )
-    return clip.face(faces, choose_face(faces, number))
+    index = choose_face(faces, number)
+    if clip.frames > 1 and any(faces.anchors[index : index + 1]):
+        return correct_face(clip, faces, index, detect(clip, min_score))
+    return clip.face(faces, index)
 
 
 def detect(clip: Clip, min_score: float) -> Faces:

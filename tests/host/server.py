@@ -134,6 +134,12 @@ class ComfyUI:
             for output in entry["outputs"].values()
             for result in output.get("images", ())
         }
+        results |= {
+            name.removesuffix(" [temp]")
+            for entry in self.get("/history").values()
+            for output in entry["outputs"].values()
+            for name in output.get("animal_source", ())
+        }
         found = (self.base / "temp").glob("*animal-lipsync*")
         return [path for path in found if path.name not in results]
 

@@ -1,0 +1,89 @@
+// @ts-check
+// The viseme editor as a widget of a node.
+import { api } from "../../../scripts/api.js"
+import { recordEdit, sourceFile, widgetOf } from "./host.mjs"
+import { Scope } from "./scope.mjs"
+import { mountTimeline } from "./timeline.mjs"
+
+/** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
+const LOOK = 400
+const SMALLEST = { width: 400, height: 370 }
+const ROOMY = [660, 600]
+
+/**
+ * The editor in place of a text widget; its value is the text.
+ * @param {any} node
+ * @param {string} name
+ */
+export function timelineWidget(node, name) {
+  const scope = new Scope()
+  const element = document.createElement("div")
+  const rate = () => Number(widgetOf(node, "frame_rate")?.value) || 25
+  const editor = mountTimeline(element, {
+    onChange: () => {
+      widget.callback?.(editor.value)
+      recordEdit()
+    },
+    frameRate: rate,
+    listen: async () => {
+      const answer = await api.fetchApi("/animal_lipsync/voice", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ file: sourceFile(node, "voice").file, frame_rate: rate() }),
+      })
+      const voice = await answer.json().catch(() => ({}))
+      if (!answer.ok) throw new Error(voice.error ?? `The server answered ${answer.status}.`)
+      return voice
+    },
+  })
+  const widget = node.addDOMWidget(name, "ANIMAL_TIMELINE", element, {
+    getValue: () => editor.value,
+    setValue: (/** @type {unknown} */ value) => (editor.value = value),
+    getMinHeight: () => SMALLEST.height,
+    hideOnZoom: false,
+  })
+
+  let shown = ""
+  const look = () => {
+    if (!node.graph) return
+    const { file, connected } = sourceFile(node, "voice")
+    const isTrackGiven = sourceFile(node, "visemes").connected
+    const now = JSON.stringify([file, connected, isTrackGiven])
+    if (now === shown) return
+    shown = now
+    const problem = connected ? "Press Run once to see this voice." : "Connect a voice: Load Audio, for example."
+    editor.setSource({ url: file && api.apiURL(viewOf(file)), problem: file ? "" : problem, canListen: Boolean(file) && !isTrackGiven })
+  }
+  scope.every(LOOK, look)
+
+  const { onExecuted } = node
+  node.onExecuted = function (/** @type {any} */ output) {
+    onExecuted?.apply(this, arguments)
+    show(output)
+  }
+  /** @param {any} output of the node's run */
+  async function show(output) {
+    const [timeline, sound] = [output?.timeline?.[0], output?.voice?.[0]]
+    const answer = timeline && (await api.fetchApi(`/view?${new URLSearchParams(timeline)}`))
+    if (!answer?.ok) return // a server that was started anew has none
+    look()
+    const isFile = Boolean(sourceFile(node, "voice").file)
+    editor.setVoice(await answer.json(), isFile ? "" : api.apiURL(`/view?${new URLSearchParams(sound)}`))
+  }
+
+  const { onRemove } = widget
+  widget.onRemove = function () {
+    scope.dispose()
+    editor.dispose()
+    onRemove?.apply(this, arguments)
+  }
+  node.setSize([Math.max(node.size[0], ROOMY[0]), Math.max(node.size[1], ROOMY[1])])
+  return { widget, minWidth: SMALLEST.width, minHeight: SMALLEST.height }
+}
+
+/** Where the page reads a file of ComfyUI's folders, "sub/voice.wav [output]" included. @param {string} name */
+function viewOf(name) {
+  const [, path, type = "input"] = /** @type {string[]} */ (name.match(/^(.*?)(?: \[(input|output|temp)\])?$/))
+  const cut = path.lastIndexOf("/")
+  return `/view?${new URLSearchParams({ filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(0, cut)), type })}`
+}
