@@ -39,7 +39,7 @@ def speak(
 ) -> MouthMotion:
     """The motion of a mouth that says `voice`."""
     return speech_to_motion(
-        _seconds(voice),
+        in_seconds(voice),
         frame_rate,
         transcript=transcript.strip() or None,
         language=language,
@@ -65,7 +65,7 @@ def species_of(face: Faces | None) -> str:
     return face.tracks[0].species if face else "unknown"
 
 
-def _seconds(voice: Audio) -> Iterator[Audio]:
+def in_seconds(voice: Audio) -> Iterator[Audio]:
     """The voice a second at a time, until the artist presses Cancel."""
     for start in range(0, voice.waveform.shape[1], voice.sample_rate):
         throw_exception_if_processing_interrupted()
