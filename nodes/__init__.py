@@ -6,17 +6,20 @@ from server import PromptServer
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import VoiceEffect
 from .crop import CropMouth, StitchMouth
+from .edit_visemes import EditVisemes
 from .face_routes import add_face_routes
 from .faces import ChooseFace
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .samples import provide_samples
+from .voice_routes import add_voice_routes
 
 NODES = [
     MakeAnimalTalk,
     ChooseFace,
     EditKeypoints,
     SpeechToMouthMotion,
+    EditVisemes,
     MotionFromKeyframes,
     AnimateMouthWarp,
     CropMouth,
@@ -30,6 +33,7 @@ class AnimalLipSync(ComfyExtension):
     async def on_load(self):
         provide_samples()
         add_face_routes(PromptServer.instance.routes)
+        add_voice_routes(PromptServer.instance.routes)
 
     async def get_node_list(self):
         return NODES

@@ -3,6 +3,7 @@
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 import { keypointWidget } from "./face_widgets.mjs"
+import { timelineWidget } from "./timeline_widget.mjs"
 
 /**
  * Take the progress picture off a node of this pack, and off the subgraphs that show it, once its result is there.
@@ -40,4 +41,9 @@ app.registerExtension({
 app.registerExtension({
   name: "AnimalLipSync.Faces",
   getCustomWidgets: () => ({ ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget }),
+})
+
+app.registerExtension({
+  name: "AnimalLipSync.Visemes",
+  getCustomWidgets: () => ({ ANIMAL_TIMELINE: timelineWidget }),
 })

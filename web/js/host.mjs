@@ -6,7 +6,7 @@ import { app } from "../../../scripts/app.js"
 /** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
 const LOOK = 400
 /** Widgets by which loaders name their file. */
-const FILE_WIDGETS = ["image", "file", "video"]
+const FILE_WIDGETS = ["image", "file", "video", "audio"]
 /** Of a node's `mode`. */
 const MUTED = 2
 const BYPASSED = 4
