@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from .audio import probe_audio, read_audio, to_mono
 from .clip import Clip
 from .motion import speech_to_motion
-from .render import MouthEngine, render
+from .render import Drive, MouthEngine, render
 from .types import Audio, FaceTrack, MouthMotion
 from .video import VideoWriter, pingpong_indices
 
@@ -35,7 +34,7 @@ def voice_motion(
 def animate(
     clip: Clip,
     face: FaceTrack,
-    motion: MouthMotion,
+    motion: Drive,
     voice: str | os.PathLike | Audio,
     output: str | os.PathLike,
     engine: MouthEngine,
@@ -75,7 +74,7 @@ def animate(
             video.write_audio(block)
 
 
-def ease_where_lost(motion: MouthMotion, visible: np.ndarray) -> MouthMotion:
+def ease_where_lost(motion: Drive, visible: np.ndarray) -> Drive:
     """The motion coming to rest over `EASE` seconds towards frames in which the face is not `visible`, (T,) bool."""
     lost = np.flatnonzero(~visible)
     if not len(lost):
@@ -85,11 +84,10 @@ def ease_where_lost(motion: MouthMotion, visible: np.ndarray) -> MouthMotion:
     away = np.minimum(
         np.abs(frames - lost[np.minimum(after, len(lost) - 1)]), np.abs(frames - lost[np.maximum(after - 1, 0)])
     )
-    share = np.clip(away / (EASE * float(motion.frame_rate)), 0, 1)
-    return replace(motion, values=(motion.values * share[:, None]).astype(np.float32))
+    return motion.eased(np.clip(away / (EASE * float(motion.frame_rate)), 0, 1))
 
 
-def output_frames(clip: Clip, motion: MouthMotion, voice: str | os.PathLike | Audio) -> int:
+def output_frames(clip: Clip, motion: Drive, voice: str | os.PathLike | Audio) -> int:
     """How many frames `animate` writes."""
     duration = (voice if isinstance(voice, Audio) else probe_audio(voice)).duration
     spoken = max(round(duration * float(clip.frame_rate)), round(len(motion) * clip.frame_rate / motion.frame_rate))

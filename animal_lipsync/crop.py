@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,10 @@ class MouthCrop:
     def __getitem__(self, frames: slice | np.ndarray) -> MouthCrop:
         rows = (self.centre, self.across, self.side, self.mouth, self.visible)
         return MouthCrop(*(row[frames] for row in rows), self.size)
+
+    def shifted(self, x: float, y: float) -> MouthCrop:
+        """The same crops seen from frames whose origin lies at (x, y) of these."""
+        return replace(self, centre=self.centre - (x, y))
 
     def to_crop(self, xy: np.ndarray) -> np.ndarray:
         """(N, K, 2) pixels of the frame -> pixels of the crop; the exact inverse of `to_frame`."""
@@ -76,16 +80,16 @@ def place_crop(face: FaceTrack, *, size: int = 512, margin: float = 1.6) -> Mout
 def cut_mouth(frames: Tensor, crop: MouthCrop) -> Tensor:
     """(N, 3, H, W) float frames -> (N, 3, size, size) crops; beyond the frame its edge is repeated."""
     shrink = max(1, int(crop.side.min() / crop.size))
-    height, width = frames.shape[2:]
     reduced = F.avg_pool2d(frames, shrink, ceil_mode=True, count_include_pad=False) if shrink > 1 else frames
     # ceil_mode widens the last row and column of cells; the picture then spans this much of the reduced one
-    span = torch.tensor([reduced.shape[3] * shrink, reduced.shape[2] * shrink], device=frames.device)
-    at = np.arange(crop.size) + 0.5
-    grid = np.stack(np.meshgrid(at, at), -1).reshape(1, -1, 2).repeat(len(crop), 0)
-    places = torch.as_tensor(crop.to_frame(grid).astype(np.float32), device=frames.device)
-    places = 2 * places.reshape(len(crop), crop.size, crop.size, 2) / span - 1
+    half = np.array([reduced.shape[3], reduced.shape[2]]) * shrink / 2
+    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 2)
+    # from a pixel of the crop to one of the frame, both counted from -1 to 1
+    places = np.concatenate([axes * (crop.side / 2)[:, None, None], (crop.centre - half)[..., None]], 2) / half[:, None]
+    places = torch.as_tensor(places, dtype=frames.dtype, device=frames.device)
+    grid = F.affine_grid(places, [len(crop), 1, crop.size, crop.size], align_corners=False)
     reduced = reduced.expand(len(crop), -1, -1, -1)
-    return F.grid_sample(reduced, places, padding_mode="border", align_corners=False)
+    return F.grid_sample(reduced, grid, padding_mode="border", align_corners=False)
 
 
 def mouth_mask(crop: MouthCrop, *, feather: float = 0.25) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -12,19 +13,35 @@ import torch
 from torch import Tensor
 
 from .image import to_frames, to_pixels
-from .types import FaceTrack, MouthMotion
+from .types import FaceTrack
 
 BATCH_PIXELS = 2_000_000
 """Pixels an engine is given at once; more do not make it faster, only larger."""
 
 
-class MouthEngine(Protocol):
-    """Draws a speaking mouth."""
+class Drive(Protocol):
+    """What a mouth follows, frame by frame: a `MouthMotion`, or a voice's `SpeechFrames`."""
 
-    def region(self, face: FaceTrack, motion: MouthMotion, width: int, height: int) -> tuple[int, int, int, int]:
+    frame_rate: Fraction
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, frames: slice | np.ndarray) -> Drive: ...
+
+    def resampled(self, frame_rate: Fraction, length: int) -> Drive:
+        """The same at another rate, `length` frames long; past its end the mouth is at rest."""
+
+    def eased(self, share: np.ndarray) -> Drive:
+        """The same, brought towards rest: (T,) of [0, 1], where 0 is at rest."""
+
+
+class MouthEngine(Protocol):
+    """Draws a speaking mouth. One that has a `batch` is given so many frames at once, others by their pixels."""
+
+    def region(self, face: FaceTrack, motion: Drive, width: int, height: int) -> tuple[int, int, int, int]:
         """x1, y1, x2, y2 of the part of a `width` x `height` frame that the engine may change."""
 
-    def __call__(self, frames: Tensor, face: FaceTrack, motion: MouthMotion, *, canvas, is_still: bool) -> Tensor:
+    def __call__(self, frames: Tensor, face: FaceTrack, motion: Drive, *, canvas, is_still: bool) -> Tensor:
         """(N or 1, 3, h, w) float32 frames -> (len(motion), 3, h, w); `canvas` is the whole picture in their pixels."""
 
 
@@ -38,7 +55,7 @@ class Rendered(NamedTuple):
 def render(
     frames: Iterable[np.ndarray],
     face: FaceTrack,
-    motion: MouthMotion,
+    motion: Drive,
     engine: MouthEngine,
     *,
     device: str = "cpu",
@@ -94,7 +111,7 @@ def _drawing_thread() -> ThreadPoolExecutor:
     return pool
 
 
-def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion, engine: MouthEngine, device: str):
+def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: Drive, engine: MouthEngine, device: str):
     """(frames, what the engine made of the box, the box), a batch at a time."""
     start, size, only, is_still = 0, 2, None, len(face) == 1
     while batch := list(islice(frames, min(size, len(motion) - start))):
@@ -105,7 +122,8 @@ def _batches(frames: Iterator[np.ndarray], face: FaceTrack, motion: MouthMotion,
         is_still = is_still and all(frame is only for frame in batch)
         faces = face if len(face) == 1 else face[rows]
         x1, y1, x2, y2 = box = engine.region(faces, motion[rows], width, height)
-        size = int(np.clip(BATCH_PIXELS // max((x2 - x1) * (y2 - y1), 1), 1, 32))
+        by_pixels = int(np.clip(BATCH_PIXELS // max((x2 - x1) * (y2 - y1), 1), 1, 32))
+        size = getattr(engine, "batch", by_pixels)
         crops = np.stack([frame[y1:y2, x1:x2] for frame in (batch[:1] if is_still else batch)])
         if crops.size:
             shifted = faces.shifted(x1, y1)

@@ -297,6 +297,10 @@ class MouthMotion:
             values[nearest[nearest < length], close] = 1
         return replace(self, values=values, frame_rate=frame_rate)
 
+    def eased(self, share: np.ndarray) -> MouthMotion:
+        """The same movement brought towards rest: (T,) of [0, 1], where 0 is at rest."""
+        return replace(self, values=(self.values * share[:, None]).astype(np.float32))
+
     def to_json(self) -> str:
         cues = [{"start": cue.start, "end": cue.end, "viseme": cue.viseme} for cue in self.visemes.cues]
         return json.dumps(

@@ -1,0 +1,256 @@
+"""The inpaint engine: a network paints the lower half of the face, its mouth and jaw are set into the picture.
+
+Drawn by MuseTalk's networks (`musetalk.py`), wherever they come from. What lies outside the mask is never changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .crop import MouthCrop, cut_mouth
+from .engine import WarpEngine
+from .lower_face import lower_face_mask, place_lower_face
+from .musetalk import MouthNetworks, latents_of, paint_latents
+from .speech_features import SpeechFrames
+from .types import FaceTrack, MouthMotion
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2048
+"""Faces whose latents are kept, 32 KB each in single precision; a clip played forth and back is encoded once."""
+GUIDE_OPENING = 0.6
+"""`jaw_open` of the mouth that the warp engine opens to be copied from."""
+CELL = 8
+"""Pixels of the crop over which colours are compared."""
+SPREAD = 5
+"""Cells over which a difference in colour is carried into the mouth."""
+LARGEST_SHIFT = 0.2
+"""Of a colour of [0, 1]; more is a different picture, not a different light."""
+
+
+class InpaintEngine:
+    """Paints the mouth: the `MouthEngine` driven by a voice's `SpeechFrames`.
+
+    Args:
+        batch: faces painted at once; halved when the memory does not suffice.
+        guide: opens the mouth of the picture that the network copies from, for animals that keep theirs shut.
+        match_colours: bring the painted face to the colours round it.
+        latents: of faces encoded before (`prepared.py`).
+    """
+
+    def __init__(
+        self,
+        networks: MouthNetworks,
+        *,
+        batch: int = 8,
+        guide: WarpEngine | None = None,
+        match_colours: bool = True,
+        latents: dict[bytes, Tensor] | None = None,
+    ):
+        self.networks = networks
+        self.batch = batch
+        self.guide = guide
+        self.match_colours = match_colours
+        self.latents: OrderedDict[bytes, Tensor] = OrderedDict(latents or {})
+        self._kept = max(KEPT, len(self.latents))
+        self._dtype = networks.dtype
+
+    def region(self, face: FaceTrack, speech: SpeechFrames, width: int, height: int) -> tuple[int, int, int, int]:
+        """x1, y1, x2, y2 of the part of a `width` x `height` frame that these frames need; may be empty."""
+        rows = np.flatnonzero(np.broadcast_to(face.visible, len(speech)) & (speech.speaking > 0))
+        if not len(rows):
+            return 0, 0, 0, 0
+        boxes = _boxes(self._place(face if len(face) == 1 else face[rows]), width, height)
+        boxes = boxes[(boxes[:, :2] < boxes[:, 2:]).all(1)]
+        if not len(boxes):
+            return 0, 0, 0, 0
+        return *boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        frames: Tensor,
+        face: FaceTrack,
+        speech: SpeechFrames,
+        *,
+        canvas: tuple[float, float, float, float] | None = None,
+        is_still: bool = True,
+    ) -> Tensor:
+        """Frames in which the animal says what is heard.
+
+        Args:
+            frames: (N, 3, H, W) float32 sRGB in [0, 1]; N = 1 is a still that stands for every frame.
+            face: N frames in the same pixels; those not visible pass through untouched.
+            speech: the frames to make; its length is N unless N is 1.
+            canvas, is_still: as of `WarpEngine`, for the guide.
+
+        Returns:
+            (len(speech), 3, H, W). Where nobody speaks, `frames` bit for bit.
+
+        Raises:
+            ValueError: the networks paint no numbers, or the memory does not suffice for a single face.
+        """
+        if len(face) != len(frames) or len(frames) not in (1, len(speech)):
+            raise ValueError(f"{len(frames)} frames, {len(face)} faces and {len(speech)} of speech do not match.")
+        out = frames.expand(len(speech), -1, -1, -1).clone()
+        crop = self._place(face)
+        boxes = _boxes(crop, *frames.shape[:1:-1])
+        seen = face.visible & (boxes[:, :2] < boxes[:, 2:]).all(1)
+        rows = np.flatnonzero(np.broadcast_to(seen, len(speech)) & (speech.speaking > 0))
+        if not len(rows):
+            return out
+        if len(frames) > 1:
+            frames, face, crop, boxes = frames[rows], face[rows], crop[rows], boxes[rows]
+        crops = _cut(frames, crop, boxes)
+
+        def references(new: list[int]) -> Tensor:
+            if not self.guide:
+                return crops[new]
+            opened = MouthMotion.from_channels(25, len(new), jaw_open=GUIDE_OPENING)
+            opened = self.guide(frames[new], face[new], opened, canvas=canvas, is_still=is_still)
+            return _cut(opened, crop[new], boxes[new])
+
+        names = [self._name(*face) for face in zip(frames, crop.centre, crop.across, crop.side, boxes, strict=True)]
+        latents = self._encode(names, crops, references)
+        painted = self._paint(latents.expand(len(rows), -1, -1, -1), speech[rows]).to(frames)
+        mask = lower_face_mask(crop).to(frames.device)
+        if self.match_colours:
+            painted = match_colours(painted, crops, mask)
+        shown = torch.from_numpy(speech.speaking[rows]).to(frames.device)[:, None, None] * mask
+        out[rows] = composite(out[rows], painted, shown, crop)
+        return out
+
+    def _place(self, face: FaceTrack) -> MouthCrop:
+        return place_lower_face(face, drop=GUIDE_OPENING if self.guide else 0)
+
+    def _name(self, frame: Tensor, centre: np.ndarray, across: np.ndarray, side: float, box: np.ndarray) -> bytes:
+        """What a face is remembered by: the pixels of its box and, to a 64th of a pixel, where in it the crop lies."""
+        x1, y1, x2, y2 = box
+        pixels = (frame[:, y1:y2, x1:x2] * 255).round().to(torch.uint8).cpu().numpy()
+        place = np.round(64 * np.concatenate([centre - box[:2], side * across]))
+        content = blake2b(pixels.tobytes(), digest_size=16, salt=b"guided" if self.guide else b"")
+        content.update(place.astype(np.int64).tobytes())
+        return content.digest()
+
+    def _encode(self, names: list[bytes], crops: Tensor, references: Callable[[list[int]], Tensor]) -> Tensor:
+        """(N, 8, 32, 32) of crops with these names; only those not seen before are encoded."""
+        new = [index for index, name in enumerate(names) if name not in self.latents and name not in names[:index]]
+        if new:
+            encoded = self._in_batches(
+                lambda *images: latents_of(*images, encode=self.networks.encode), crops[new], references(new)
+            )
+            self.latents.update(zip((names[index] for index in new), encoded, strict=True))
+        latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
+        for name in names:
+            self.latents.move_to_end(name)
+        while len(self.latents) > self._kept:
+            self.latents.popitem(last=False)
+        return latents
+
+    def _paint(self, latents: Tensor, speech: SpeechFrames) -> Tensor:
+        painted = self._in_batches(self._paint_batch, latents, speech.tokens())
+        if not painted.isfinite().all():
+            raise ValueError(
+                "The networks paint values that are not numbers; a file of theirs is damaged, or the VAE is not that "
+                "of Stable Diffusion 1. Download them again with Load MuseTalk or animal-lipsync models download."
+            )
+        return painted
+
+    def _paint_batch(self, latents: Tensor, tokens: Tensor) -> Tensor:
+        painted = self.networks.decode(paint_latents(latents, tokens, self.networks, self._dtype))
+        if self._dtype != torch.float32 and not painted.isfinite().all():
+            logger.warning("Half precision is not enough for this face on this machine; going on in single precision.")
+            self._dtype = torch.float32
+            painted = self.networks.decode(paint_latents(latents, tokens, self.networks, self._dtype))
+        return painted
+
+    def _in_batches(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        parts, start = [], 0
+        while start < len(tensors[0]):
+            try:
+                parts.append(function(*(tensor[start : start + self.batch] for tensor in tensors)))
+            except torch.OutOfMemoryError:
+                if self.batch == 1:
+                    raise ValueError(
+                        "The memory of the graphics card does not suffice for one face; close other programs that use "
+                        "it, or use the warp engine."
+                    ) from None
+                self.batch //= 2
+                logger.warning("Not enough memory; going on with %d faces at once.", self.batch)
+            else:
+                start += len(parts[-1])
+        return torch.cat(parts)
+
+
+def match_colours(painted: Tensor, crops: Tensor, mask: Tensor) -> Tensor:
+    """Painted faces in the light of what surrounds them: the difference outside the mask, carried smoothly into it.
+
+    Args:
+        painted: (N, 3, S, S) sRGB in [0, 1].
+        crops: (N or 1, 3, S, S), what was there before.
+        mask: (N or 1, S, S), 1 where only the painted face is seen.
+    """
+    outside = (1 - mask)[:, None]
+    difference = F.avg_pool2d((crops - painted) * outside, CELL)
+    known = F.avg_pool2d(outside, CELL)
+    at = torch.arange(-2 * SPREAD, 2 * SPREAD + 1, device=painted.device)
+    kernel = torch.exp(-0.5 * (at / SPREAD) ** 2)[None, None]
+
+    def spread(cells: Tensor) -> Tensor:
+        flat = cells.flatten(0, 1)[:, None]
+        flat = F.conv2d(F.conv2d(flat, kernel[..., None], padding="same"), kernel[:, :, None], padding="same")
+        return flat.reshape(cells.shape)
+
+    shift = (spread(difference) / spread(known).clamp(min=1e-3)).clamp(-LARGEST_SHIFT, LARGEST_SHIFT)
+    shift = F.interpolate(shift, size=painted.shape[2:], mode="bilinear", align_corners=False)
+    return (painted + shift).clamp(0, 1)
+
+
+def composite(frames: Tensor, painted: Tensor, mask: Tensor, crop: MouthCrop) -> Tensor:
+    """Set painted faces into frames. Where the mask is 0 the frames keep every bit.
+
+    Args:
+        frames: (N, 3, H, W).
+        painted: (N, 3, S, S).
+        mask: (N, S, S) in [0, 1].
+        crop: where the N faces, or a single one for all, lie in the frames.
+    """
+    height, width = frames.shape[2:]
+    shrink = max(1, int(crop.size / crop.side.max()))
+    layers = torch.cat([painted, mask[:, None]], 1)
+    layers = F.avg_pool2d(layers, shrink) if shrink > 1 else layers
+    # from a pixel of the frame to one of the crop, both counted from -1 to 1
+    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 1)
+    half = np.array([width / 2, height / 2])
+    places = np.concatenate([axes * half, (axes @ (half - crop.centre)[..., None])], 2) * (2 / crop.side)[:, None, None]
+    places = torch.as_tensor(places, dtype=frames.dtype, device=frames.device).expand(len(frames), -1, -1)
+    grid = F.affine_grid(places, [len(frames), 1, height, width], align_corners=False)
+    layers = F.grid_sample(layers, grid, padding_mode="zeros", align_corners=False)
+    colour, cover = layers[:, :3], layers[:, 3:]
+    return torch.where(cover > 0, frames + (colour - frames) * cover, frames)
+
+
+def _boxes(crop: MouthCrop, width: int, height: int) -> np.ndarray:
+    """(N, 4) x1, y1, x2, y2: whole pixels of the frame round each crop; empty where it lies outside."""
+    size = crop.size
+    corners = crop.to_frame(np.array([[[0, 0], [size, 0], [0, size], [size, size]]], float))
+    # rounded first, so that the place of the frame's origin does not decide
+    low, high = (np.floor(np.round(edge, 2)) for edge in (corners.min(1) - 1, corners.max(1) + 2))
+    return np.concatenate([low.clip(0, (width, height)), high.clip(0, (width, height))], 1).astype(int)
+
+
+def _cut(frames: Tensor, crop: MouthCrop, boxes: np.ndarray) -> Tensor:
+    """(N, 3, 256, 256) crops in 8-bit colours, each from its own box alone, wherever that lies in the frame."""
+    cuts = [
+        cut_mouth(frames[index : index + 1, :, y1:y2, x1:x2], crop[index : index + 1].shifted(x1, y1))
+        for index, (x1, y1, x2, y2) in enumerate(boxes.tolist())
+    ]
+    return (torch.cat(cuts) * 255).round() / 255

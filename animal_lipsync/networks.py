@@ -1,0 +1,115 @@
+"""MuseTalk's networks through diffusers, for those who work without ComfyUI. Needs `pip install diffusers`."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+
+from .checkpoints import read_unet, read_vae
+from .musetalk import LATENT_SCALE, SIZE, TOKEN_WIDTH, MouthNetworks
+
+
+def build_unet(channels: int = 320) -> UNet2DConditionModel:
+    """Stable Diffusion 1's UNet with 8 channels in and tokens of 384; `channels` is 320 in all that were trained."""
+    return UNet2DConditionModel(
+        sample_size=SIZE // 8,
+        in_channels=8,
+        out_channels=4,
+        block_out_channels=(channels, 2 * channels, 4 * channels, 4 * channels),
+        cross_attention_dim=TOKEN_WIDTH,
+        attention_head_dim=8,  # heads, in spite of the name
+    )
+
+
+def build_vae(channels: int = 128) -> AutoencoderKL:
+    """The autoencoder of Stable Diffusion 1; `channels` is 128 in all that were trained."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(channels, 2 * channels, 4 * channels, 4 * channels),
+        layers_per_block=2,
+    )
+
+
+def load_networks(
+    unet: str | os.PathLike,
+    vae: str | os.PathLike,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    positions: bool = True,
+    compile: bool = False,
+) -> MouthNetworks:
+    """The networks of two checkpoints, ready to draw.
+
+    Args:
+        dtype: half precision on a GPU and single on a CPU when None.
+        compile: let torch.compile fuse them for one batch size, with CUDA graphs on a GPU; the first batch takes
+            minutes.
+
+    Raises:
+        UnsupportedCheckpointError: a file holds another network, or is damaged.
+    """
+    dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.float16)
+    state, vae_state = read_unet(unet), read_vae(vae)
+    with torch.device("meta"):
+        painter, codec = build_unet(len(state["conv_in.weight"])), build_vae(len(vae_state["encoder.conv_in.weight"]))
+    painter.load_state_dict(state, assign=True)
+    codec.load_state_dict(vae_state, assign=True)
+    return connect(fold_time(painter), codec, device=device, dtype=dtype, positions=positions, compile=compile)
+
+
+def connect(
+    unet: UNet2DConditionModel,
+    vae: AutoencoderKL,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    positions: bool = True,
+    compile: bool = False,
+) -> MouthNetworks:
+    """Loaded networks as callables; moves them to `device` and `dtype`."""
+    layout = torch.channels_last if torch.device(device).type == "cuda" else torch.contiguous_format
+    for network in (unet, vae):
+        # not diffusers' own `to`, which warns of every cast
+        nn.Module.to(network.eval().requires_grad_(False), device, dtype, memory_format=layout)
+    draw = torch.compile(unet, mode="reduce-overhead", dynamic=False) if compile else unet
+    decoder = torch.compile(vae.decode, mode="reduce-overhead", dynamic=False) if compile else vae.decode
+    now = torch.zeros(1, device=device)
+
+    def paint(latents: Tensor, tokens: Tensor) -> Tensor:
+        _compute_in(unet, latents.dtype)
+        return draw(latents, now, encoder_hidden_states=tokens, return_dict=False)[0]
+
+    def encode(crops: Tensor) -> Tensor:
+        pixels = (2 * crops - 1).to(device, vae.dtype, memory_format=layout)
+        return vae.encode(pixels).latent_dist.mode() * LATENT_SCALE
+
+    def decode(latents: Tensor) -> Tensor:
+        _compute_in(vae, latents.dtype)
+        return (decoder(latents / LATENT_SCALE, return_dict=False)[0] / 2 + 0.5).clamp(0, 1)
+
+    return MouthNetworks(encode, paint, decode, device, dtype, positions)
+
+
+def _compute_in(network: nn.Module, dtype: torch.dtype) -> None:
+    """Change the network's precision if it is another; a picture that half precision spoils is asked for again so."""
+    if network.dtype != dtype:
+        nn.Module.to(network, dtype)
+
+
+@torch.no_grad()
+def fold_time(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The same network for time step 0 alone: what it adds for the time is constant and becomes part of its biases."""
+    weight = unet.conv_in.weight
+    sinusoid = unet.time_proj(torch.zeros(1, device=weight.device)).to(weight.dtype)
+    time = nn.functional.silu(unet.time_embedding(sinusoid))
+    for block in unet.modules():
+        if getattr(block, "time_emb_proj", None) is not None:
+            block.conv1.bias += block.time_emb_proj(time)[0]
+            block.time_emb_proj = None
+            block.time_embedding_norm = "folded"  # neither of the two ways to use a time
+    return unet
