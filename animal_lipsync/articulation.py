@@ -98,12 +98,10 @@ def _early(values: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def _held(opening: np.ndarray, seconds: float) -> np.ndarray:
-    """The opening without dips and peaks shorter than `seconds`: what is beside them is held."""
+    """The opening with every peak held for `seconds` more; dips shorter than that are filled."""
     reach = round(seconds * FRAMES_PER_SECOND / 2)
-    for pick in (np.maximum, np.minimum, np.minimum, np.maximum):
-        padded = np.pad(opening, reach, mode="edge") if len(opening) else opening
-        opening = pick.reduce([padded[i : i + len(opening)] for i in range(2 * reach + 1)])
-    return opening
+    padded = np.pad(opening, reach)
+    return np.maximum.reduce([padded[i : i + len(opening)] for i in range(2 * reach + 1)])
 
 
 def _slowly(opening: np.ndarray, fastest: float) -> np.ndarray:

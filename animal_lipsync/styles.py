@@ -20,7 +20,7 @@ class Style:
     lips: float
     """How far the lips spread and round, times what is heard."""
     hold: float
-    """Seconds; poses shorter than this are not struck at all, so that the others are held."""
+    """Seconds longer than it is heard that a wide pose is held, half of them before and half after."""
     calm: float
     """Seconds, sigma of a blur: how softly one pose goes over into the next."""
     parted: float
@@ -30,7 +30,7 @@ class Style:
 STYLES = {
     "subtle": Style(opening=0.55, contrast=0.85, lips=0.6, hold=0.0, calm=0.03, parted=0.04),
     "natural": Style(opening=1.0, contrast=1.0, lips=1.0, hold=0.0, calm=0.0, parted=0.08),
-    "cartoon": Style(opening=1.3, contrast=1.3, lips=1.6, hold=0.07, calm=0.0, parted=0.18),
+    "cartoon": Style(opening=1.6, contrast=1.15, lips=1.6, hold=0.06, calm=0.012, parted=0.16),
 }
 
 
