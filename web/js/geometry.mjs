@@ -61,8 +61,9 @@ export function zoomAt(view, at, factor, picture, stage) {
  * @param {Size} stage
  */
 export function pinch(view, from, to, picture, stage) {
-  const middle = ([a, b]) => /** @type {[number, number]} */ ([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2])
-  const apart = ([a, b]) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]))
+  /** @typedef {readonly [XY, XY]} Two */
+  const middle = (/** @type {Two} */ [a, b]) => /** @type {[number, number]} */ ([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2])
+  const apart = (/** @type {Two} */ [a, b]) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]))
   const [before, after] = [middle(from), middle(to)]
   const moved = { ...view, x: view.x + after[0] - before[0], y: view.y + after[1] - before[1] }
   return zoomAt(moved, after, apart(to) / apart(from), picture, stage)
@@ -81,7 +82,7 @@ export function limitView(view, picture, stage) {
 
 /** A parabola through three points as an SVG path, or a line through two. @param {ArrayLike<number>[]} points */
 export function curvePath(points) {
-  const at = ([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`
+  const at = (/** @type {number[]} */ [x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`
   const [start, middle, end] = points.map((point) => [point[0], point[1]])
   if (!end) return `M${at(start)}L${at(middle)}`
   const control = [0, 1].map((i) => 2 * middle[i] - (start[i] + end[i]) / 2)

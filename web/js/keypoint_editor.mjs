@@ -98,7 +98,7 @@ export class KeypointEditor {
     scope.onDispose(() => Object.values(this.#urls).forEach((url) => URL.revokeObjectURL(url)))
   }
 
-  /** The document as text. */
+  /** The document as text. @returns {string} */
   get text() {
     return this.#history.state.text
   }
@@ -275,7 +275,7 @@ export class KeypointEditor {
 
   /** @param {[number, number]} at picture pixels */
   #tap([x, y]) {
-    const inside = ([x1, y1, x2, y2]) => x >= x1 && x <= x2 && y >= y1 && y <= y2
+    const inside = (/** @type {number[]} */ [x1, y1, x2, y2]) => x >= x1 && x <= x2 && y >= y1 && y <= y2
     const index = this.#faces()?.faces.findIndex((_, i) => i !== this.#chosen() && inside(this.#row(i)?.box ?? []))
     if (index !== undefined && index >= 0) this.#choose(index)
   }

@@ -135,7 +135,7 @@ export class Stage {
     this.redraw()
   }
 
-  #place(image, [x1, y1, x2, y2]) {
+  #place(image, /** @type {readonly number[]} */ [x1, y1, x2, y2]) {
     const [left, top] = this.toStage([x1, y1])
     const { scale } = this.view
     Object.assign(image.style, {
