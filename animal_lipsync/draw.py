@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from .rig import build_rig
 from .schemas import CHIN, LEFT_EYE, LOWER_LIP, MOUTH_LEFT, MOUTH_RIGHT, NOSE, RIGHT_EYE, UPPER_LIP
-from .types import FaceTrack
+from .types import Faces, FaceTrack
 
 UPPER = (230, 60, 60)
 LOWER = (60, 140, 255)
@@ -44,6 +44,30 @@ def draw_landmarks(pixels: np.ndarray, face: FaceTrack) -> np.ndarray:
         colour = colours.get(index, POINT)
         pen.ellipse(spot, fill=colour if score[index] > 0 else None, outline=colour, width=max(1, width // 2))
     return np.array(image)
+
+
+def draw_faces(pixels: np.ndarray, faces: Faces, frame: int = 0, *, speaker: int | None = None) -> np.ndarray:
+    """A copy of uint8 (H, W, 3) with every face of a frame drawn in, numbered; the one that speaks in yellow."""
+    for track in faces.tracks:
+        pixels = draw_landmarks(pixels, track[min(frame, len(track) - 1) :][:1])
+    image = Image.fromarray(pixels)
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(max(12, min(image.size) / 24))
+    for i, track in enumerate(faces.tracks):
+        row = min(frame, len(track) - 1)
+        if not track.visible[row]:
+            continue
+        x, y = track.boxes[row, :2].clip(0)
+        place = pen.textbbox((x, y), f" {i} ", font=font)
+        pen.rectangle(place, fill=POINT if i == speaker else JAW)
+        pen.text((x, y), f" {i} ", fill="black", font=font)
+    return np.array(image)
+
+
+def telling_frame(faces: Faces) -> int:
+    """The first frame that shows as many of the faces as any."""
+    seen = [np.broadcast_to(track.visible, faces.frames) for track in faces.tracks]
+    return int(np.sum(seen, axis=0).argmax()) if seen else 0
 
 
 def _curve(points: list[np.ndarray]) -> list[tuple[float, float]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +15,16 @@ from .clip import Clip
 from .image import fingerprint
 from .speaker import left_to_right
 from .tracking import track_faces
-from .types import Faces
+from .types import Faces, FaceTrack
+
+if TYPE_CHECKING:
+    from .following import Finder, Found
 
 SURE = 0.5
 """Score of a face below which its points had better be looked at."""
+
+LEAST = 0.05
+"""Score of the best candidate that is worth telling of."""
 
 
 def find_faces(
@@ -41,10 +50,11 @@ def find_faces(
 
     frames = clip.read(clip.frames) if frames is None else frames
     if clip.frames == 1:
-        faces = detect_faces(next(iter(frames)), min_score=min_score)
-        order = left_to_right(faces.tracks)
+        faces = detect_faces(next(iter(frames)), min_score=LEAST)
+        best = max(faces.scores, default=0.0)
+        order = [i for i in left_to_right(faces.tracks) if faces.scores[i] >= min_score]
         tracks, scores = (tuple(values[i] for i in order) for values in (faces.tracks, faces.scores))
-        faces = replace(faces, tracks=tracks, scores=scores)
+        faces = replace(faces, tracks=tracks, scores=scores, best_candidate=(best, 0))
     else:
         faces = track_faces(follow_faces(frames, min_score=min_score), clip.frame_rate)
     faces = replace(faces, picture=fingerprint(next(clip.read(1))))
@@ -53,10 +63,60 @@ def find_faces(
     return faces
 
 
-def doubts(faces: Faces) -> list[str]:
-    """What to say of faces that had better be looked at, one sentence each."""
-    return [
-        f"Not sure about face {i} ({score:.2f}, taken for a {track.species}): look at its points before you go on."
-        for i, (track, score) in enumerate(zip(faces.tracks, faces.scores, strict=False))
-        if score < SURE
-    ]
+def faces_in_boxes(clip: Clip, heads: Found, frame: int = 0, *, frames: Iterable[np.ndarray] | None = None) -> Faces:
+    """The faces of heads that are boxed in one frame of `clip`, followed through all of it; of any animal.
+
+    Where the networks do not know the animal, its points are put where they usually lie and have score 0.
+
+    Args:
+        frames: `following.out_and_back(clip, frame)` for each head, when something counts them as they are read.
+    """
+    from .following import follow_face, out_and_back, place_heads
+
+    placed = place_heads(next(clip.read_from(frame)), heads).to_faces()
+    tracks = placed.tracks
+    if clip.frames > 1:
+        frames = iter(chain.from_iterable(out_and_back(clip, frame) for _ in tracks) if frames is None else frames)
+        tracks = tuple(follow_face(clip, face, frame, frames=islice(frames, clip.frames)) for face in tracks)
+    return _numbered(clip, tracks, placed.scores)
+
+
+def faces_by(clip: Clip, finder: Finder, *, frames: Iterable[np.ndarray] | None = None) -> Faces:
+    """The faces of heads that `finder` says there are, in the frames in which it is asked; of any animal."""
+    from .following import follow_faces, place_heads
+
+    frames = clip.read(clip.frames) if frames is None else frames
+    if clip.frames == 1:
+        pixels = next(iter(frames))
+        placed = place_heads(pixels, finder(0, pixels)).to_faces()
+        return _numbered(clip, placed.tracks, placed.scores)
+    faces = track_faces(follow_faces(frames, finder=finder), clip.frame_rate, min_seen=1)
+    return replace(faces, picture=fingerprint(next(clip.read(1))))
+
+
+def _numbered(clip: Clip, tracks: Sequence[FaceTrack], scores: Sequence[float]) -> Faces:
+    order = left_to_right(tracks)
+    rate = clip.frame_rate if clip.frames > 1 else Fraction(0)
+    return Faces(
+        clip.width,
+        clip.height,
+        rate,
+        clip.frames,
+        tuple(tracks[i] for i in order),
+        tuple(scores[i] for i in order),
+        fingerprint(next(clip.read(1))),
+    )
+
+
+def describe(faces: Faces, speaker: int | None = None) -> list[str]:
+    """What was found, in sentences for the artist: who speaks, and what had better be looked at."""
+    names = [f"{i} {track.species}" for i, track in enumerate(faces.tracks)]
+    if faces.scores:
+        names = [f"{name} ({score:.2f})" for name, score in zip(names, faces.scores, strict=True)]
+    lines = [f"{len(names)} faces, from left to right: {', '.join(names)}." if len(names) > 1 else f"Face {names[0]}."]
+    if speaker is not None and len(names) > 1:
+        lines.append(f"Face {speaker} speaks.")
+    for i, score in enumerate(faces.scores):
+        if score < SURE and speaker in (None, i):
+            lines.append(f"Not sure about face {i} ({score:.2f}): look at its points before you go on.")
+    return lines

@@ -48,6 +48,8 @@ PATIENCE = 25
 """Frames without a trace of a head after which it is not expected back."""
 CHUNK = 32
 """Frames that are held at once when a clip is read backwards."""
+CANDIDATE, CANDIDATES = 0.15, 12
+"""Heads of at least this score are looked at more closely in a search, and no more than so many."""
 STRAY = 0.05
 """Of the cut's side: how far the mouth of a head may move on its own from one frame to the next."""
 
@@ -126,8 +128,7 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
     Args:
         min_score: of faces to believe; with 0 everything found is one, known to the networks or not.
     """
-    best = float(found.scores.max(initial=0))
-    enough = np.flatnonzero(found.scores >= min_score)
+    enough = np.flatnonzero(found.scores >= min(CANDIDATE, min_score))[:CANDIDATES]
     boxes = torch.as_tensor(found.boxes[enough]).reshape(-1, 4).float()
     scores, is_new = found.scores[enough], np.ones(len(enough), bool)
     old_boxes, old_scores = torch.as_tensor(known.boxes).clone(), FORGET * known.scores
@@ -153,7 +154,7 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
         alike=np.concatenate([known.alike, np.ones(len(now) - count, np.float32)]),
         placed=np.ones(len(now), bool),
         is_searched=True,
-        best_score=best,
+        best_score=float(max(now.scores.max(initial=0), found.scores.max(initial=0, where=found.scores < CANDIDATE))),
     )
     looks = (known.appearance * now.appearance[:count]).sum(1) if count else np.zeros(0)
     stays = now.scores >= min_score
@@ -165,6 +166,33 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
         blended = 0.9 * known.appearance + 0.1 * now.appearance[:count]
         now.appearance[:count] = blended / np.linalg.norm(blended, axis=1, keepdims=True)
     return now[np.flatnonzero(stays)]
+
+
+@torch.inference_mode()
+def place_heads(pixels: np.ndarray, found: Found, *, detector: Detector | None = None) -> Detections:
+    """The faces of heads that something else found in a picture, (H, W, 3) uint8, in their order."""
+    detector = detector or load_detector()
+    frame = load_frame(pixels, detector.device)
+    boxes = torch.as_tensor(np.asarray(found.boxes, np.float32)).reshape(-1, 4).to(frame.device)
+    scores = torch.as_tensor(np.asarray(found.scores, np.float32)).to(frame.device)
+    return believe(place_keypoints(frame, boxes, scores, detector), found.species)
+
+
+@torch.inference_mode()
+def heads_within(pixels: np.ndarray, animals: Found, *, detector: Detector | None = None) -> Found:
+    """The head of each animal whose whole body is boxed; where none is seen, the upper half of the box."""
+    detector = detector or load_detector()
+    frame = load_frame(pixels, detector.device)
+    heads = np.array(animals.boxes, np.float32).reshape(-1, 4)
+    for box in heads:
+        x1, y1, x2, y2 = np.maximum(box, 0).astype(int)
+        part = frame[y1:y2, x1:x2]
+        inside, _ = find_boxes(detector.faces, part) if part.numel() else ((), ())
+        if len(inside):
+            box[:] = inside[0].cpu().numpy() + (x1, y1, x1, y1)
+        else:
+            box[3] = (box[1] + box[3]) / 2
+    return animals._replace(boxes=heads)
 
 
 def believe(seen: Detections, species: Sequence[str], *, sure: float = 0.3) -> Detections:

@@ -22,7 +22,7 @@ def read_faces(text: str) -> Faces:
     Raises:
         FormatError: naming the field, or the row and column, that is wrong.
     """
-    return Faces.from_json(text) if text.lstrip().startswith("{") else faces_from_csv(text)
+    return faces_from_csv(text) if text.lstrip("\ufeff \n").startswith("source") else Faces.from_json(text)
 
 
 def faces_to_csv(faces: Faces) -> str:
@@ -59,8 +59,8 @@ def faces_from_csv(text: str) -> Faces:
     rows = [row for row in csv.reader(lines, delimiter=between) if any(row)] if is_table else []
     if len(rows) < 3:
         raise FormatError(
-            f"faces is neither FACES.json nor a table that begins with source, {', '.join(SOURCE)}; export one with "
-            "detect and change that."
+            f"A table of faces begins with source, {', '.join(SOURCE)}, then their values; export one with detect and "
+            "change that."
         )
     source = dict(zip(SOURCE, rows[1][1:], strict=False))
     columns = rows[2]

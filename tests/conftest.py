@@ -7,6 +7,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """Faces that a test finds are kept in its own folder, not in the user's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "host" in item.path.parts)
 

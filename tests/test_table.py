@@ -51,7 +51,8 @@ def test_a_row_that_was_deleted_is_interpolated(faces):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: "hello", "neither FACES.json nor a table"),
+        (lambda text: "hello", "faces is not JSON"),
+        (lambda text: text.replace("width", "breadth"), "A table of faces begins with source, width"),
         (lambda text: text.replace("visible", "seen"), "no column visible in its third row"),
         (lambda text: text.replace("cat,0.875", "cat,sure", 1), "Row 4.*score is no number"),
         (lambda text: text.replace("animal9", "human68", 1), "Row 4.*schema must be one of animal9"),

@@ -8,7 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from ..cache import FaceCache, default_folder
 from ..clip import Clip
+from ..finding import describe, find_faces
+from ..table import read_faces
 from ..types import Faces, FaceTrack, FormatError, MouthMotion
 
 logger = logging.getLogger(__name__)
@@ -28,33 +31,46 @@ def heard_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMoti
 
 
 def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:
-    return face_of(clip, options.keypoints, options.face, options.min_score)
+    return face_of(clip, options.keypoints, options.face, options.min_score, options.speaker, face_cache(options))
 
 
-def face_of(clip: Clip, keypoints: str | None, number: int, min_score: float) -> FaceTrack:
-    from ..correction import correct_face
+def face_of(
+    clip: Clip,
+    keypoints: str | None,
+    number: int,
+    min_score: float,
+    speaker: str = "prominent",
+    cache: FaceCache | None = None,
+) -> FaceTrack:
     from ..speaker import choose_face
 
-    faces = read_document(keypoints, Faces) if keypoints else detect(clip, min_score)
+    faces = read_faces_file(keypoints) if keypoints else detect(clip, min_score, cache)
     if not clip.shows(faces):
         raise ValueError(
             f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
         )
-    index = choose_face(faces, number)
-    if clip.frames > 1 and any(faces.anchors[index : index + 1]):
-        return correct_face(clip, faces, index, detect(clip, min_score))
+    index = choose_face(faces, number, speaker)
+    if not keypoints:
+        for line in describe(faces, index):
+            logger.info(line)
     return clip.face(faces, index)
 
 
-def detect(clip: Clip, min_score: float) -> Faces:
-    from ..finding import doubts, find_faces
+def face_cache(options: argparse.Namespace) -> FaceCache | None:
+    return None if options.no_cache else FaceCache(options.cache or default_folder())
 
+
+def detect(clip: Clip, min_score: float, cache: FaceCache | None) -> Faces:
     if clip.frames > 1:
         logger.info("Looking for the face in %d frames", clip.frames)
-    faces = find_faces(clip, min_score=min_score)
-    for doubt in doubts(faces):
-        logger.warning(doubt)
-    return faces
+    return find_faces(clip, min_score=min_score, cache=cache)
+
+
+def read_faces_file(path: str) -> Faces:
+    try:
+        return read_faces(read_text(path))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
 
 
 def read_document(path: str, kind: type[Document]) -> Document:

@@ -46,15 +46,25 @@ def refuse_idle(options: argparse.Namespace, **needs: str) -> None:
             raise UsageError(f"--{idle.replace('_', '-')} does nothing without --{needed}.")
 
 
-def score_option(parser: argparse.ArgumentParser) -> None:
+def finding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-score", type=score, default=0.3, help="lower it for faces that are small, dark or turned"
     )
+    parser.add_argument("--cache", metavar="FOLDER", help="where found faces are kept; default: this user's cache")
+    parser.add_argument("--no-cache", action="store_true", help="look for the faces anew and do not keep them")
 
 
 def face_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keypoints", metavar="FACES.json", help="where the faces are; detected when not given")
-    score_option(parser)
+    parser.add_argument(
+        "--keypoints", metavar="FACES.json", help="where the faces are, or FACES.csv; detected when not given"
+    )
+    finding_options(parser)
+    parser.add_argument(
+        "--speaker",
+        default="prominent",
+        metavar="RULE",
+        help="how faces are counted: prominent (the default), largest, central, leftmost, rightmost, or a species",
+    )
     parser.add_argument("--face", type=int, default=0, metavar="N", help="which of them speaks, from 0")
 
 
