@@ -4,13 +4,15 @@ from comfy_api.latest import ComfyExtension
 from server import PromptServer
 
 from .animate import AnimateMouthWarp, MakeAnimalTalk
-from .audio import VoiceEffect
+from .audio import SpeakText, VoiceEffect
 from .crop import CropMouth, StitchMouth
 from .edit_visemes import EditVisemes
 from .face_routes import add_face_routes
 from .faces import ChooseFace
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
+from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
+from .preview import VisemesPreview
 from .samples import provide_samples
 from .voice_routes import add_voice_routes
 
@@ -19,8 +21,13 @@ NODES = [
     ChooseFace,
     EditKeypoints,
     SpeechToMouthMotion,
+    SpeakText,
     EditVisemes,
+    VisemesPreview,
     MotionFromKeyframes,
+    MotionFromCurve,
+    MotionFromPerformance,
+    LoadMouthMotion,
     AnimateMouthWarp,
     CropMouth,
     StitchMouth,

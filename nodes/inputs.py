@@ -63,6 +63,17 @@ def frame_rate_input():
     )
 
 
+def motion_rate_input():
+    return io.Float.Input(
+        "frame_rate",
+        default=25.0,
+        min=1.0,
+        max=120.0,
+        step=0.001,
+        tooltip="Frames per second of the motion. It is resampled to a video's own rate when used.",
+    )
+
+
 def nod_input():
     return io.Float.Input(
         "nod",

@@ -13,7 +13,15 @@ from ..animal_lipsync.blinks import add_blinks
 from ..animal_lipsync.head import nod as add_nod
 from ..animal_lipsync.motion import NATURAL, keyframes_to_motion, speech_to_motion
 from ..animal_lipsync.types import Audio, Faces, MouthMotion
-from .inputs import blinks_input, language_input, nod_input, strength_input, style_input, variation_input
+from .inputs import (
+    blinks_input,
+    language_input,
+    motion_rate_input,
+    nod_input,
+    strength_input,
+    style_input,
+    variation_input,
+)
 from .types import CATEGORY, AnimalFace, Motion, Visemes, to_audio, to_rate
 
 KEYFRAMES = """{
@@ -83,14 +91,7 @@ class SpeechToMouthMotion(io.ComfyNode):
             search_aliases=["audio to motion", "lip sync", "visemes", "mouth shapes", "talking"],
             inputs=[
                 io.Audio.Input("voice", tooltip="A recording of someone speaking or singing, in any language."),
-                io.Float.Input(
-                    "frame_rate",
-                    default=25.0,
-                    min=1.0,
-                    max=120.0,
-                    step=0.001,
-                    tooltip="Frames per second of the motion. It is resampled to a video's own rate when used.",
-                ),
+                motion_rate_input(),
                 nod_input(),
                 blinks_input(),
                 language_input(),

@@ -4,6 +4,7 @@ ANIMAL_FACES  `Faces`: every animal of one picture or video.
 ANIMAL_FACE   `Faces` with exactly one track: the animal that speaks.
 MOUTH_MOTION  `MouthMotion`.
 VISEME_TRACK  `VisemeTrack`: what is said when.
+FACE_LANDMARKS  filmed faces, of core's Detect Face Landmarks (MediaPipe).
 MOUTH_STITCH  `MouthStitch` (crop.py).
 """
 
@@ -26,6 +27,7 @@ AnimalFaces = io.Custom("ANIMAL_FACES")
 AnimalFace = io.Custom("ANIMAL_FACE")
 Motion = io.Custom("MOUTH_MOTION")
 Visemes = io.Custom("VISEME_TRACK")
+FaceLandmarks = io.Custom("FACE_LANDMARKS")
 Stitch = io.Custom("MOUTH_STITCH")
 
 
