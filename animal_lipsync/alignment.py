@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from . import espeak
-from .hearing import SAMPLE_RATE, Heard
+from .hearing import HOP, SAMPLE_RATE, Heard
 from .types import Audio
 from .visemes import FRAMES_PER_SECOND, INDEX, phones_of
 
@@ -40,6 +40,8 @@ SECOND_OPINION = 1.5
 """Nats by which a sound is likelier where PocketSphinx hears it too."""
 LONGEST_PIECE = 20.0
 """Seconds that PocketSphinx aligns at once."""
+MARGIN = 3
+"""Rows that it hears around half a piece."""
 BLOCK = 60 * FRAMES_PER_SECOND  # rows aligned at once; half of them are kept
 WORDS = 600  # that may be said in them
 ARPABET = {"AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AY": "aɪ", "B": "b", "CH": "tʃ", "D": "d",
@@ -47,6 +49,10 @@ ARPABET = {"AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AY": "a
            "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "R": "r",
            "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z",
            "ZH": "ʒ"}  # fmt: skip
+ARPABET_OF = {phones[0]: name for name, ipa in ARPABET.items() if len(phones := phones_of(ipa)) == 1} | {
+    INDEX[ipa]: name for ipa, name in zip("pxiʃneəoø", "B HH IY SH N EY AH OW ER".split(), strict=True)
+}
+"""A sound of English for each of ours, for words that its dictionary lacks."""
 WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff"  # kana and Han: each letter is a word
 
 
@@ -118,8 +124,8 @@ def follow_transcript(
     found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], heard.phones)
     phones = heard.phones.copy()
     if audio is not None and language.startswith("en") and (decoder := _decoder()):
-        for start, end, phone in _second_opinion(decoder, audio, found):
-            phones[round(start * FRAMES_PER_SECOND) : round(end * FRAMES_PER_SECOND), phone] += SECOND_OPINION
+        for start, end, phone in _second_opinion(decoder, audio, found, [sounds[index] for index in spoken]):
+            phones[start:end, phone] += SECOND_OPINION
         found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], phones)
     sure = [word for word in found if word.confidence >= SURE]
     if len(sure) < len(spoken) / 2:
@@ -144,38 +150,66 @@ def _decoder():
     return Decoder(lm=None, loglevel="FATAL", samprate=SAMPLE_RATE)
 
 
-def _second_opinion(decoder, audio: Audio, found: list[Word]) -> Iterator[tuple[float, float, int]]:
-    """(start, end, phone) of the sounds of the words that are said, as PocketSphinx hears them, piece by piece."""
+def _second_opinion(
+    decoder, audio: Audio, found: list[Word], sounds: list[list[int]]
+) -> Iterator[tuple[int, int, int]]:
+    """(start, end, phone) rows of the sounds of the words that are said, as PocketSphinx hears them, piece by piece."""
     pieces: list[list[Word]] = []
     for word in found:
         if pieces and word.end - pieces[-1][0].start < LONGEST_PIECE and word.start - pieces[-1][-1].end < 1:
             pieces[-1].append(word)
         else:
             pieces.append([word])
+    samples = (np.clip(audio.waveform[0], -1, 1) * 32767).astype(np.int16)
     for piece in pieces:
-        said = " ".join(word.text.lower() for word in piece if decoder.lookup_word(word.text.lower()))
-        begin = max(0.0, piece[0].start - 0.2)
-        samples = audio.waveform[0, int(begin * SAMPLE_RATE) : int((piece[-1].end + 0.2) * SAMPLE_RATE)]
-        raw = (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()
-        try:
-            decoder.set_align_text(said)
-            _decode(decoder, raw)
-            decoder.set_alignment()
-            _decode(decoder, raw)
-            alignment = decoder.get_alignment()
-        except RuntimeError:  # the words do not fit the sound at all
-            continue
-        for word in alignment or []:
-            for phone in word:
-                sounds = phones_of(ARPABET.get(phone.name, ""))
-                start, end = begin + phone.start / 100, begin + (phone.start + phone.duration) / 100
-                middle = start + 0.6 * (end - start) if len(sounds) > 1 else end
-                yield from zip((start, middle), (middle, end), sounds, strict=False)
+        words = [word.text.lower() for word in piece]
+        for word in piece:
+            if not decoder.lookup_word(word.text.lower()):
+                decoder.add_word(word.text.lower(), " ".join(ARPABET_OF[phone] for phone in sounds[word.index]), True)
+        begin = max(0, round((piece[0].start - 0.2) * FRAMES_PER_SECOND))
+        rows = slice(begin * HOP, round((piece[-1].end + 0.2) * FRAMES_PER_SECOND) * HOP)
+        for spoken in words_of_pocketsphinx(decoder, samples[rows], words):
+            for start, end, name in spoken:
+                own = phones_of(ARPABET.get(name, ""))
+                middle = start + round(0.6 * (end - start)) if len(own) > 1 else end
+                for (a, b), phone in zip(((start, middle), (middle, end)), own, strict=False):
+                    yield begin + a, begin + b, phone
 
 
-def _decode(decoder, raw: bytes) -> None:
+def words_of_pocketsphinx(decoder, samples: np.ndarray, words: list[str]) -> list[list[tuple[int, int, str]]]:
+    """(start, end, ARPABET) rows of the sounds of each word; words that do not fit the sound are missing.
+
+    Args:
+        samples: int16, mono at `hearing.SAMPLE_RATE`.
+        words: all in the dictionary of the decoder.
+    """
+    said: list[tuple[str, int, int]] = []
+    try:
+        decoder.set_align_text(" ".join(words))
+        _decode(decoder, samples)
+        for part in decoder.seg() or []:
+            if not part.word.startswith("<"):
+                said.append((part.word.split("(")[0], part.start_frame, part.end_frame))
+        decoder.set_alignment()
+        _decode(decoder, samples)
+        return [
+            [(phone.start, phone.start + phone.duration, phone.name) for phone in word]
+            for word in decoder.get_alignment() or []
+            if not word.name.startswith("<")
+        ]
+    except RuntimeError:  # the last sound was not reached; it often is in a half
+        found = []
+        for half in (said[: len(said) // 2], said[len(said) // 2 :]) if len(said) > 1 else ():
+            first = max(0, half[0][1] - MARGIN)
+            piece = samples[first * HOP : (half[-1][2] + 1 + MARGIN) * HOP]
+            for word in words_of_pocketsphinx(decoder, piece, [name for name, _, _ in half]):
+                found.append([(first + start, first + end, name) for start, end, name in word])
+        return found
+
+
+def _decode(decoder, samples: np.ndarray) -> None:
     decoder.start_utt()
-    decoder.process_raw(raw, full_utt=True)
+    decoder.process_raw(samples.tobytes(), full_utt=True)
     decoder.end_utt()
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -6,9 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animal_lipsync import alignment, espeak
-from animal_lipsync.alignment import align, follow_transcript, pronounce_words, words_of
-from animal_lipsync.audio import load_audio
-from animal_lipsync.hearing import Heard, hear
+from animal_lipsync.alignment import (
+    _second_opinion,
+    align,
+    follow_transcript,
+    pronounce_words,
+    words_of,
+    words_of_pocketsphinx,
+)
+from animal_lipsync.audio import load_audio, resample
+from animal_lipsync.hearing import SAMPLE_RATE, Heard, hear
 from animal_lipsync.motion import speech_to_motion
 from animal_lipsync.types import Audio
 from animal_lipsync.visemes import INDEX, PHONES, phones_of
@@ -176,3 +184,34 @@ def test_heard_is_not_changed_in_place():
     if espeak.available():
         follow_transcript(heard, "mama mama")
     np.testing.assert_array_equal(heard.phones, before)
+
+
+# PocketSphinx
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    pytest.importorskip("pocketsphinx", reason="PocketSphinx is not installed")
+    return alignment._decoder()
+
+
+@SPEAKS
+def test_pocketsphinx_times_the_sounds_of_words_it_does_not_know(data, decoder):
+    """Names are in no dictionary: their sounds come from eSpeak NG."""
+    audio = resample(load_audio(data / "speech" / "ljspeech" / "LJ001-0022.wav", mono=True), SAMPLE_RATE)
+    words = words_of("of the more formal ecclesiastical writing which obtained at that time")
+    sounds = pronounce_words(words)
+    found, _ = align(words, sounds, hear(audio).phones)
+    named = [replace(word, text="xqzw") if word.text == "formal" else word for word in found]
+    formal = named[3]
+    assert formal.text == "xqzw" and decoder.lookup_word("xqzw") is None
+    opinion = list(_second_opinion(decoder, audio, named, sounds))
+    times = {phone: start / 100 for start, _, phone in opinion if formal.start - 0.1 < start / 100 < formal.end}
+    assert times[INDEX["f"]] < times[INDEX["m"]]
+    assert len(opinion) > 30
+
+
+def test_words_that_are_not_said_have_no_sounds_and_no_error(decoder):
+    silence = np.zeros(SAMPLE_RATE, np.int16)
+    assert len(words_of_pocketsphinx(decoder, silence, ["quarterly", "zebra", "figures", "exceeded"])) <= 4
+    assert words_of_pocketsphinx(decoder, silence[:160], ["puppy"]) == []

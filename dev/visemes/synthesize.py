@@ -121,10 +121,11 @@ def russian_ipa(name: str) -> str:
 
 
 def read_labelled(folder: Path, name: str) -> tuple[np.ndarray, int, Segments]:
-    """A recording with a .phn of ARPABET phones; unknown words (spn) are left out."""
+    """A recording with a .phn of ARPABET phones or our own (align.py); unknown words (spn, ?) are left out."""
     waveform, rate = soundfile.read(folder / f"{name}.wav", dtype="float32")
     rows = (line.split() for line in (folder / f"{name}.phn").read_text().splitlines())
-    segments = [(float(a), float(b), ARPABET.get(phone.rstrip("012"), "?")) for a, b, phone in rows]
+    names = ARPABET | {name: name for name in INDEX if name not in ARPABET}
+    segments = [(float(a), float(b), names.get(phone.rstrip("012"), "?")) for a, b, phone in rows]
     return waveform, rate, segments
 
 
@@ -199,14 +200,15 @@ if __name__ == "__main__":
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--dictionary", type=Path, help="a CMU dictionary: its words are read")
     parser.add_argument("--folder", type=Path, help="of recordings with .phn")
-    parser.add_argument("--only", nargs="*", help="recordings of the folder to use")
+    parser.add_argument("--only", nargs="*", help="recordings of the folder to use; all if left out")
     parser.add_argument("--repeats", type=int, default=2, help="how often each utterance is heard")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     chance = random.Random(options.seed)
     if options.source == "labelled":
-        spoken = (read_labelled(options.folder, name) for name in options.only)
+        names = options.only or sorted(path.stem for path in options.folder.glob("*.phn"))
+        spoken = (read_labelled(options.folder, name) for name in names)
     else:
         lines = options.dictionary.read_text().splitlines()
         words = [word for word in (line.split()[0] for line in lines if line) if re.fullmatch("[a-z]{2,12}", word)]

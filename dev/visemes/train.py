@@ -34,8 +34,8 @@ parser.add_argument("archives", nargs="+", metavar="ARCHIVE:SHARE")
 parser.add_argument("--minutes", type=float, default=30)
 parser.add_argument("--batch", type=int, default=16)
 parser.add_argument("--rate", type=float, default=2e-3)
-parser.add_argument("--width", type=int, default=112)
-parser.add_argument("--resume", type=Path, help="checkpoint (.pt) to start from")
+parser.add_argument("--width", type=int, default=192)
+parser.add_argument("--resume", type=Path, help="checkpoint (.pt) to start from, of this width or less")
 parser.add_argument("-o", "--output", type=Path, required=True)
 options = parser.parse_args()
 torch.set_num_threads(1)
@@ -184,6 +184,15 @@ class Network(nn.Module):
         return {name: value.detach().numpy().astype(np.float16).copy() for name, value in tensors.items()}
 
 
+def widen(network: Network, narrow: dict[str, torch.Tensor]) -> None:
+    """Load a network of at most this width; what it computes stays the same, the channels it lacks learn from here."""
+    for name, value in network.state_dict().items():
+        corner = tuple(slice(size) for size in narrow[name].shape)
+        if value.ndim == 3 and value.shape[1] > narrow[name].shape[1]:
+            value[corner[0]] = 0  # old channels do not listen to new ones yet
+        value[corner] = narrow[name]
+
+
 def grouped(logits: torch.Tensor) -> torch.Tensor:
     """(..., phones) -> (..., visemes) log-sum of the phones that share one."""
     members = [logits[..., VISEME_OF == viseme].logsumexp(-1) for viseme in range(len(VISEMES))]
@@ -194,7 +203,7 @@ def grouped(logits: torch.Tensor) -> torch.Tensor:
 
 network = Network(options.width)
 if options.resume:
-    network.load_state_dict(torch.load(options.resume, weights_only=True))
+    widen(network, torch.load(options.resume, weights_only=True))
 print(f"{sum(p.numel() for p in network.parameters())} parameters", flush=True)
 optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=1e-3)
 start, saved, step, losses = time.time(), time.time(), 0, []
@@ -204,7 +213,9 @@ while (done := (time.time() - start) / (60 * options.minutes)) < 1:
     for group in optimizer.param_groups:
         group["lr"] = options.rate * min(1, (step + 1) / 150) * (0.5 + 0.5 * math.cos(math.pi * done) + 0.005)
     x, phones, shapes = batch()
-    logits, predicted = network(x)
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast where the processor has it
+        logits, predicted = network(x)
+    logits, predicted = logits.float(), predicted.float()
     phone_loss = F.cross_entropy(logits.flatten(0, 1), phones.flatten(), weight, label_smoothing=0.02)
     visemes = torch.where(phones >= 0, VISEME_OF[phones.clamp(min=0)], -100)
     viseme_loss = F.cross_entropy(grouped(logits).flatten(0, 1), visemes.flatten(), viseme_weight)
