@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from animal_lipsync.audio import load_audio, resample
 from animal_lipsync.edits import (
     FAR,
     REACH,
+    SPOKEN,
     Edits,
     apply_edits,
     is_same_voice,
@@ -167,3 +169,13 @@ def test_the_editor_is_told_the_voice_and_its_mouth():
     loud = peaks(VOICE)
     assert len(loud) == int(np.ceil(VOICE.duration * 100)) and loud.max() == int(255 * np.abs(VOICE.waveform).max())
     assert not len(peaks(Audio(np.zeros((1, 0), np.float32), 8000)))
+
+
+def test_the_editor_in_the_browser_moves_the_mouth_alike():
+    """What tests/js/timeline_motion.test.mjs holds the browser to is still about what is made here."""
+    shared = json.loads((Path(__file__).parent / "data" / "timeline.json").read_text())
+    heard = MouthMotion.from_json(json.dumps(shared["heard"]))
+    for case in shared["cases"]:
+        edited = apply_edits(heard, Edits.from_json(json.dumps(case["edits"])))
+        for name in SPOKEN:
+            assert np.abs(edited.channel(name) - case["expected"][name]).mean() < 0.01

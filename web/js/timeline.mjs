@@ -123,7 +123,7 @@ class Timeline {
     return (this.#text ??= writeEdits(this.#history.state))
   }
 
-  /** Anything a file may hold; what cannot be read is kept as it is. */
+  /** Anything a file may hold; what cannot be read is kept as it is. @param {any} value */
   set value(value) {
     const text = typeof value === "string" ? value : value == null ? "" : JSON.stringify(value)
     if (text === this.value) return
@@ -575,7 +575,7 @@ class Timeline {
       }
       buttons.push(["Use them here", "on this voice", use], ["Start over", "drop them", startOver])
     } else if (!text && !this.#voice && !this.#cues.length) {
-      if (this.#source.canListen) buttons.push(["👂 Listen: find the mouth shapes", "in this voice", () => this.#listen()])
+      if (this.#source.canListen) buttons.push(["Listen: find the mouth shapes", "in this voice", () => this.#listen()])
       else if (this.#zooms.length) text = "Press Run once to find the mouth shapes."
     }
     const shown = JSON.stringify([text, buttons.map(([label]) => label)])
@@ -937,7 +937,7 @@ class Timeline {
 /** All of a short voice; of a longer one so much that its mouth shapes can be read. @param {number} duration @param {number} width */
 function opening(duration, width) {
   const whole = layout.fit(duration, width)
-  return layout.within({ ...whole, scale: Math.max(whole.scale, 110) }, Math.max(duration, 0.1))
+  return layout.within({ ...whole, scale: Math.max(whole.scale, 140) }, Math.max(duration, 0.1))
 }
 
 /** @param {HTMLElement} button @param {boolean} isPressed */

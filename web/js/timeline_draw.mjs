@@ -28,6 +28,7 @@ export const SOUNDS = {
   ou: { sound: "oo", example: "as in too", hue: 280 },
 }
 
+const LETTER = 6.2 // pixels wide
 /** Pixels per second under which curves are drawn as bars. */
 const OVERVIEW = 30
 
@@ -86,7 +87,7 @@ function iconOf(viseme, size, theme) {
 /** The mouth of a viseme, large, without the nose. @param {CanvasRenderingContext2D} context @param {number} size @param {string} viseme @param {Theme} theme */
 export function drawShape(context, size, viseme, theme) {
   context.save()
-  context.translate(-0.2 * size, -0.46 * size)
+  context.translate(-0.2 * size, -0.4 * size)
   context.scale(1.4, 1.4)
   drawMouth(context, size, poseOf(viseme), mouthColours(theme))
   context.restore()
@@ -227,22 +228,21 @@ function drawCues(context, { view, lanes, cues, selected }, theme) {
       context.roundRect(left + 1, top + 4, Math.max(1, width - 2), height - 8, 4)
       context.stroke()
     }
-    const label = SOUNDS[viseme]?.sound ?? viseme
-    if (width < 15) continue
+    if (width < 8) continue
     const icon = Math.min(30, height - 30, width - 2)
-    context.fillStyle = theme.text
-    const fits = width > 6 * label.length + 4
-    const short = fits ? label : label.split(" ")[0]
     if (icon >= 20 && viseme !== "sil") {
       context.drawImage(iconOf(viseme, 32, theme), left + width / 2 - icon / 2, top + 16, icon, icon)
     }
-    if (width > 6 * short.length + 2) context.fillText(short, left + width / 2, top + 12)
+    const label = SOUNDS[viseme]?.sound ?? viseme
+    const fitting = [label, label.split(" ")[0]].find((text) => LETTER * text.length < width)
+    context.fillStyle = theme.text
+    if (fitting) context.fillText(fitting, left + width / 2, top + 12)
   }
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {Theme} theme */
 function drawCurve(context, { view, lanes, channel, heard, values, keys, key }, theme) {
-  const { top, height } = lanes.curve
+  const { top } = lanes.curve
   context.fillStyle = theme.line
   context.fillRect(0, top, view.width, 1)
   if (!values) return

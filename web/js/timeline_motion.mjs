@@ -1,6 +1,7 @@
 // @ts-check
-// How a mouth moves through cues and curves, 100 times a second: motion.py and edits.py again, for the eye.
-// What is rendered is always made by those; tests/js hold the two together.
+// How a mouth moves through cues and curves, 100 times a second, for the eye while they are dragged. What is rendered is
+// always made by the library (articulation.py, edits.py), which also fills the dips of a mouth that would flap; tests/js
+// hold the two together.
 import { CHANNELS, HEAD_LIMIT } from "./timeline_document.mjs"
 
 /** @typedef {import("./timeline_document.mjs").Cue} Cue */
@@ -33,11 +34,16 @@ export const SHAPES = {
 }
 const WIDEST = 0.9
 const CUE_BLUR = 3.5
+const FASTEST = 14 / ROWS_PER_SECOND
 const PRESSING = 0.015
 const RESTING = 0.1
+const ROUNDING = 0.16
+const PARTING = 0.12
+const PARTED = 0.08
 const NEAR = 0.06
 const FAR = 0.2
 const MARGIN = 64 // rows beyond a changed cue that it can reach, with room to spare
+const AROUND = 24 // rows beside those wanted on which they depend
 const RADIUS = Math.ceil(3 * CUE_BLUR)
 const KERNEL = Array.from({ length: 2 * RADIUS + 1 }, (_, i) => Math.exp(-0.5 * ((i - RADIUS) / CUE_BLUR) ** 2))
 const KERNEL_SUM = KERNEL.reduce((a, b) => a + b)
@@ -207,23 +213,26 @@ function weightOfChange(a, b, from, to) {
  */
 export function articulate(cues, from, to, length) {
   const count = to - from
-  const [first, last] = [from - RADIUS - 1, to + RADIUS + 1]
-  const visemes = visemesOf(cues, Math.max(0, first), Math.min(length, last))
-  const at = (/** @type {number} */ row) => visemes[Math.min(Math.max(row, 0), length - 1) - Math.max(0, first)] ?? "sil"
-  const rough = Array.from({ length: last - first }, (_, i) => SHAPES[at(first + i)] ?? SHAPES.sil)
-  const shapes = [0, 1, 2].map((column) => {
-    const smooth = new Float32Array(count + 1)
-    for (let i = 0; i <= count; i++) {
-      let sum = 0
-      for (let k = 0; k < KERNEL.length; k++) sum += KERNEL[k] * rough[i + k][column]
-      smooth[i] = sum / KERNEL_SUM
-    }
-    return smooth // of rows from - 1 on
+  const [first, last] = [from - AROUND, to + AROUND]
+  const known = Math.max(0, first - RADIUS)
+  const visemes = visemesOf(cues, known, Math.min(length, last + RADIUS))
+  const shapes = Array.from({ length: last - first + 2 * RADIUS }, (_, i) => {
+    const row = Math.min(Math.max(first - RADIUS + i, 0), length - 1)
+    return SHAPES[visemes[row - known]] ?? SHAPES.sil
   })
-  const between = (/** @type {number} */ column, /** @type {number} */ i) =>
-    (shapes[column][i] + shapes[column][i + 1]) / 2
+  const opening = smooth(shapes, 0).map((value) => WIDEST * clip(value))
+  for (let i = 1; i < opening.length; i++) opening[i] = Math.min(opening[i], opening[i - 1] + FASTEST)
+  for (let i = opening.length - 2; i >= 0; i--) opening[i] = Math.min(opening[i], opening[i + 1] + FASTEST)
+  const pucker = smooth(shapes, 1)
+  // lips round before the vowel that asks for it
+  for (let i = pucker.length - 2; i >= 0; i--) {
+    pucker[i] = Math.max(pucker[i], pucker[i + 1] - 1 / (ROUNDING * ROWS_PER_SECOND))
+  }
+  const wide = smooth(shapes, 2)
+  // shapes are those of the middle of a row
+  const at = (/** @type {Float32Array} */ rows, /** @type {number} */ i) => clip((rows[i + AROUND - 1] + rows[i + AROUND]) / 2)
 
-  const [shut, rest, bite, tongue] = [0, 0, 0, 0].map(() => new Float32Array(count))
+  const [shut, rest, bite, tongue, parted] = [0, 0, 0, 0, 0].map(() => new Float32Array(count))
   for (let i = firstAfter(cues, from / ROWS_PER_SECOND - 0.2); i < cues.length; i++) {
     const { start, end, viseme } = cues[i]
     if (start * ROWS_PER_SECOND > to + 20) break
@@ -232,21 +241,32 @@ export function articulate(cues, from, to, length) {
       const middle = Math.round(((start + end) / 2) * ROWS_PER_SECOND) - from
       if (middle >= 0 && middle < count) shut[middle] = 1
     } else if (viseme === "sil") {
-      const begin = i > 0 ? start + RESTING : start - RESTING
-      const stop = i < cues.length - 1 ? end - RESTING / 2 : end + RESTING
-      hold(rest, from, begin, stop, RESTING / 2)
+      const following = cues[i + 1]
+      hold(rest, from, start + (i ? RESTING : -RESTING), end + (following ? -RESTING / 2 : RESTING), RESTING / 2)
+      if (following && following.viseme !== "PP" && end - start > 2 * PARTING) hold(parted, from, end - 0.02, end, PARTING)
     } else if (viseme === "FF") hold(bite, from, start, end, PRESSING)
     else if (viseme === "TH") hold(tongue, from, start, end, PRESSING)
   }
   const make = (/** @type {(i: number) => number} */ value) => Float32Array.from({ length: count }, (_, i) => value(i))
-  const jaw_open = make((i) => WIDEST * clip(between(0, i)) * (1 - rest[i]))
+  const jaw_open = make((i) => Math.max(at(opening, i) * (1 - rest[i]), PARTED * parted[i]))
   return {
     jaw_open,
-    mouth_wide: make((i) => clip(between(2, i)) * (1 - rest[i])),
-    mouth_pucker: make((i) => clip(between(1, i)) * (1 - rest[i])),
+    mouth_wide: make((i) => at(wide, i) * (1 - rest[i])),
+    mouth_pucker: make((i) => at(pucker, i) * (1 - rest[i])),
     mouth_close: make((i) => Math.max(shut[i], 0.4 * bite[i])),
     tongue_out: make((i) => Math.max(0.15 * jaw_open[i] ** 2, 0.12 * tongue[i])),
   }
+}
+
+/** One column of shapes, blurred; RADIUS rows shorter at both ends. @param {number[][]} shapes @param {number} column */
+function smooth(shapes, column) {
+  const blurred = new Float32Array(shapes.length - 2 * RADIUS)
+  for (let i = 0; i < blurred.length; i++) {
+    let sum = 0
+    for (let k = 0; k < KERNEL.length; k++) sum += KERNEL[k] * shapes[i + k][column]
+    blurred[i] = sum / KERNEL_SUM
+  }
+  return blurred
 }
 
 /** @param {Float32Array} rows @param {number} from @param {number} start @param {number} end @param {number} ramp */
