@@ -28,7 +28,7 @@ FLOOR = -7.0  # log10 of power relative to the loudest speech
 SILENCE = -2.4  # log10 of power; a recording whose loudest speech is below it (-70 dB of full scale) has none
 QUIETER = 2.0  # log10 of power; a stretch this far below the loudest is not made louder before it is heard
 DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
-STEPS = 2048  # of 20 ms that go through the network at once
+STRETCH = 4096  # rows that go through the network at once, an even number
 HALO = 1 + sum(DILATIONS)  # steps at either side that a step depends on
 
 
@@ -47,19 +47,30 @@ class Heard:
 def hear(audio: Audio | Iterable[Audio]) -> Heard:
     """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 50 kB a second of it."""
     counter = _Counter([audio] if isinstance(audio, Audio) else audio)
-    features = np.concatenate([np.zeros((0, BANDS), np.float32), *log_mel(counter)])
+    # half precision keeps 0.04 dB and an hour under 300 MB
+    features = np.concatenate([np.zeros((0, BANDS), np.float16), *(f.astype(np.float16) for f in log_mel(counter))])
     length = round(counter.duration * FRAMES_PER_SECOND)
     features = np.pad(features, ((0, max(0, length - len(features))), (0, 0)), mode="edge")[:length]
-    power = np.log10((10.0**features).sum(axis=1))
+    power = np.empty(length, np.float32)
+    for rows in _stretches(length):
+        power[rows] = np.log10((10.0 ** features[rows].astype(np.float32)).sum(axis=1))
+    phones = np.full((length, len(PHONES)), -20, np.float32)
     if not length or np.percentile(power, 95) < SILENCE:
-        phones = np.full((length, len(PHONES)), -20, np.float32)
         phones[:, 0] = 0
         return Heard(phones, np.full(length, FLOOR, np.float32), counter.duration)
     level = _speech_level(power)
-    features -= level[:, None]
-    logits = _network(np.maximum(features, FLOOR, out=features))
-    logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return Heard(logits, (power - level).astype(np.float32), counter.duration)
+    for rows in _stretches(length):
+        start = max(0, rows.start - 2 * HALO)
+        around = slice(start, rows.stop + 2 * HALO)
+        heard = features[around].astype(np.float32) - level[around, None]
+        logits = _network(np.maximum(heard, FLOOR))[rows.start - start :][: rows.stop - rows.start]
+        phones[rows] = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return Heard(phones, power - level, counter.duration)
+
+
+def _stretches(length: int) -> Iterator[slice]:
+    """Rows that are worked on at once."""
+    return (slice(start, min(length, start + STRETCH)) for start in range(0, length, STRETCH))
 
 
 class _Counter:
@@ -91,13 +102,8 @@ def _weights() -> dict[str, np.ndarray]:
 def _network(features: np.ndarray) -> np.ndarray:
     """(T, 40) features -> (T, 31) logits; two rows at a time are one step."""
     steps = (len(features) + 1) // 2
-    x = network_input(np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge"))
-    outputs = []
-    for start in range(0, steps, STEPS):
-        before = min(start, HALO)
-        y = network_layers(x[start - before : start + STEPS + HALO])[before : before + STEPS]
-        outputs.append(y.reshape(-1, y.shape[1] // 2))
-    return np.concatenate(outputs)[: len(features)]
+    y = network_layers(network_input(np.pad(features, ((0, 2 * steps - len(features)), (0, 0)), mode="edge")))
+    return y.reshape(-1, y.shape[1] // 2)[: len(features)]
 
 
 def network_input(features: np.ndarray) -> np.ndarray:
