@@ -132,7 +132,8 @@ def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
 
 def _block(path: str | os.PathLike, waveform: np.ndarray, rate: int, channels: int) -> Audio:
     if len(waveform) != channels:
-        waveform = np.repeat(waveform.mean(axis=0, keepdims=True), channels, axis=0)
+        with np.errstate(all="ignore"):  # the sum of what is no number is refused below
+            waveform = np.repeat(waveform.mean(axis=0, keepdims=True), channels, axis=0)
     try:
         return Audio(waveform, rate)
     except ValueError as error:
@@ -146,7 +147,8 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContain
             if not container.streams.audio:
                 raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
             stream = container.streams.audio[0]
-            if stream.codec_context is None:
+            context = stream.codec_context
+            if context is None or not (context.sample_rate and context.channels):
                 raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
             yield container, stream
     except (av.FFmpegError, OSError) as error:
