@@ -5,16 +5,17 @@ Knows nothing of the networks themselves; a file's name never matters.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from .files import replacing
 from .musetalk import TOKEN_WIDTH
 from .whisper import BANDS, WhisperEncoder
 
@@ -126,14 +127,11 @@ def write_half(state: dict[str, Tensor], path: str | os.PathLike) -> None:
     for name, tensor in half.items():
         if not tensor.isfinite().all():
             raise UnsupportedCheckpointError(f"{name} for {path} holds values that are not numbers; download it again.")
-    partial = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.partial")
-    try:
-        save_file(half, partial, metadata={"format": "pt"})
-        os.replace(partial, path)
-    except (SafetensorError, OSError) as error:
-        raise OSError(f"Cannot write {path} ({error}); check the folder and the free space.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        try:
+            save_file(half, partial, metadata={"format": "pt"})
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(errno.EIO, str(error)) from None
 
 
 def _read(path: str | os.PathLike) -> dict[str, Tensor]:

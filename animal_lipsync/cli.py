@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .commands import animate, batch, demo, detect, frame, motion
+from .commands import animate, batch, demo, detect, frame, models, motion
 from .commands.options import UsageError, refuse_overwriting
 
-COMMANDS = (animate, detect, motion, frame, batch, demo)
+COMMANDS = (animate, detect, motion, frame, batch, models, demo)
 
 SETTLING = 3.0
 """Seconds in which what was begun is removed, undisturbed by a second Ctrl-C."""
