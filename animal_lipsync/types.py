@@ -301,6 +301,10 @@ class MouthMotion:
         """The same movement brought towards rest: (T,) of [0, 1], where 0 is at rest."""
         return replace(self, values=(self.values * share[:, None]).astype(np.float32))
 
+    def __str__(self) -> str:
+        """What ComfyUI's Preview as Text shows."""
+        return self.to_json()
+
     def to_json(self) -> str:
         cues = [{"start": cue.start, "end": cue.end, "viseme": cue.viseme} for cue in self.visemes.cues]
         return json.dumps(
