@@ -94,6 +94,16 @@ def faces_by(clip: Clip, finder: Finder, *, frames: Iterable[np.ndarray] | None 
     return replace(faces, picture=fingerprint(next(clip.read(1))))
 
 
+def boxes_of_masks(masks: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(N, 4) what is above a half in each of (N, h, w) masks, in pixels of a picture of this size; NaN: nothing."""
+    boxes = np.full((len(masks), 4), np.nan)
+    for box, mask in zip(boxes, masks > 0.5, strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows):
+            box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return boxes * np.tile([width / masks.shape[2], height / masks.shape[1]], 2)
+
+
 def _numbered(clip: Clip, tracks: Sequence[FaceTrack], scores: Sequence[float]) -> Faces:
     order = left_to_right(tracks)
     rate = clip.frame_rate if clip.frames > 1 else Fraction(0)

@@ -5,9 +5,13 @@ NumPy only; knows nothing of how the faces were found (detection.py, tracking.py
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from .types import Faces, FaceTrack
+from .types import LARGEST, Faces, FaceTrack, FormatError
 
 RULES = ("prominent", "largest", "central", "leftmost", "rightmost")
 SPEAKERS = (*RULES, "cat", "dog")
@@ -16,6 +20,59 @@ SPEAKERS = (*RULES, "cat", "dog")
 
 class NoFaceError(ValueError):
     """There is no animal face to work on; the message says what was looked at and what to do."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What someone pointed at in one frame of a picture or clip: a face, or where a head is that was not found."""
+
+    width: int
+    height: int
+    """Of the picture that was pointed at."""
+    frame: int
+    point: tuple[float, float] | None
+    """x, y in its pixels."""
+    box: tuple[float, float, float, float] | None
+    """x1, y1, x2, y2 in its pixels; this or `point`."""
+
+    @classmethod
+    def from_json(cls, text: str) -> Pick:
+        """Read {"version": 1, "width": W, "height": H, "frame": 0, "point": [x, y]}, or with "box": [x1, y1, x2, y2].
+
+        Raises:
+            FormatError: naming the field that is wrong.
+        """
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"pick is not JSON: {error}; empty it and click again.") from None
+        if not isinstance(document, dict) or document.get("version") != 1:
+            raise FormatError("pick must be an object of version 1; empty it and click again.")
+        if ("point" in document) == ("box" in document):
+            raise FormatError("pick must hold either a point or a box.")
+        width, height, frame = (document.get(name, 0) for name in ("width", "height", "frame"))
+        for name, value, least in (("width", width, 1), ("height", height, 1), ("frame", frame, 0)):
+            if type(value) is not int or not least <= value <= LARGEST:
+                raise FormatError(f"pick.{name} must be a whole number from {least}, got {str(value)[:40]}.")
+        name, count = ("point", 2) if "point" in document else ("box", 4)
+        values = document[name]
+        if not isinstance(values, list) or len(values) != count or not all(map(_is_number, values)):
+            raise FormatError(f"pick.{name} must be {count} numbers, got {str(values)[:60]}.")
+        if name == "point":
+            return cls(width, height, frame, tuple(values), None)
+        x, y = sorted(values[::2]), sorted(values[1::2])
+        if x[1] - x[0] < 1 or y[1] - y[0] < 1:
+            raise FormatError("pick.box has no area; draw it from one corner of the head to the other.")
+        return cls(width, height, frame, None, (x[0], y[0], x[1], y[1]))
+
+    def at(self, width: int, height: int) -> tuple[float, ...]:
+        """The point or box in a picture of another size."""
+        scale = width / self.width, height / self.height
+        return tuple(value * scale[i % 2] for i, value in enumerate(self.point or self.box))
+
+
+def _is_number(value) -> bool:
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def choose_face(faces: Faces, number: int = 0, speaker: str = "prominent") -> int:
@@ -62,7 +119,7 @@ def rank_faces(faces: Faces, speaker: str = "prominent") -> list[int]:
     return order if speaker in RULES else [i for i in order if faces.tracks[i].species == speaker]
 
 
-def left_to_right(tracks: tuple[FaceTrack, ...]) -> list[int]:
+def left_to_right(tracks: Sequence[FaceTrack]) -> list[int]:
     """Indices of tracks by where each is first seen: the order in which faces are numbered."""
     across = []
     for track in tracks:

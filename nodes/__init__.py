@@ -6,9 +6,10 @@ from server import PromptServer
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import SpeakText, VoiceEffect
 from .crop import CropMouth, StitchMouth
+from .dialogue import TakeTurns
 from .edit_visemes import EditVisemes
 from .face_routes import add_face_routes
-from .faces import ChooseFace
+from .faces import ChooseFace, DetectAnimalFaces, TrackFace
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
@@ -18,8 +19,10 @@ from .voice_routes import add_voice_routes
 
 NODES = [
     MakeAnimalTalk,
+    DetectAnimalFaces,
     ChooseFace,
     EditKeypoints,
+    TrackFace,
     SpeechToMouthMotion,
     SpeakText,
     EditVisemes,
@@ -33,6 +36,7 @@ NODES = [
     StitchMouth,
     DrawLandmarks,
     VoiceEffect,
+    TakeTurns,
 ]
 
 

@@ -12,20 +12,24 @@ from comfy_api.latest import io
 from ..animal_lipsync.animate import animate, output_frames
 from ..animal_lipsync.articulation import Mouth
 from ..animal_lipsync.clip import Clip
+from ..animal_lipsync.dialogue import mix_audio
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
+from ..animal_lipsync.speaker import choose_face
 from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
-from .finding import find_face
+from .finding import faces_of, find_face, tell
 from .inputs import (
     blinks_input,
     crf_input,
     face_input,
     frame_rate_input,
+    keep_sound_input,
     language_input,
     min_score_input,
     nod_input,
     source_input,
+    speaker_input,
     strength_input,
     style_input,
     variation_input,
@@ -47,6 +51,7 @@ class MakeAnimalTalk(io.ComfyNode):
             description="Makes the animal of a picture or video say a voice recording. Nothing but its mouth changes.",
             search_aliases=["talking animal", "talking pet", "lip sync", "lipsync", "speaking dog", "cat", "dub"],
             is_output_node=True,
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 source_input(),
                 io.Audio.Input("voice", tooltip="What the animal says: a recording of someone speaking or singing."),
@@ -78,6 +83,8 @@ class MakeAnimalTalk(io.ComfyNode):
                     tooltip="How the mouth moves, from Speak Text, Edit Visemes or any other. It is heard in the voice "
                     "when not connected; style and strength are for that.",
                 ),
+                speaker_input(),
+                keep_sound_input(),
             ],
             outputs=[
                 io.Video.Output("video"),
@@ -101,13 +108,18 @@ class MakeAnimalTalk(io.ComfyNode):
         style,
         strength,
         variation,
+        speaker,
+        keep_sound,
         keypoints=None,
         transcript="",
         motion=None,
     ) -> io.NodeOutput:
         voice = to_audio(voice)
-        with open_source(source, frame_rate) as (clip, _):
-            track = find_face(clip, keypoints, face, min_score)
+        with open_source(source, frame_rate) as (clip, sound):
+            faces = faces_of(clip, keypoints, min_score)
+            index = choose_face(faces, face, speaker)
+            tell(cls, faces, index)
+            track = clip.face(faces, index)
             if motion is None:
                 motion = speak(
                     voice,
@@ -117,6 +129,8 @@ class MakeAnimalTalk(io.ComfyNode):
                     mouth=Mouth(style, strength, track.species),
                 )
             motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
+            if keep_sound and sound:
+                voice = mix_audio(voice, sound)
             video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
             return io.NodeOutput(video, chosen(track, clip), motion, ui=preview)
 

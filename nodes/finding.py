@@ -1,4 +1,4 @@
-"""Where the animals of a source are: asked once, remembered in ComfyUI's user folder."""
+"""Where the animals of a source are: asked once, remembered in ComfyUI's user folder; and what is said of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 from pathlib import Path
 
 import folder_paths
+from server import PromptServer
 
 from ..animal_lipsync.cache import FaceCache
 from ..animal_lipsync.clip import Clip
-from ..animal_lipsync.finding import find_faces
-from ..animal_lipsync.speaker import choose_face
+from ..animal_lipsync.finding import describe, find_faces
+from ..animal_lipsync.speaker import choose_face, nothing_found
 from ..animal_lipsync.types import Faces, FaceTrack
 from .inputs import MIN_SCORE
 from .media import with_progress
@@ -35,3 +36,10 @@ def find_face(
     """One animal's track in `clip`, out of `keypoints` or, when none were set on it, found by the detector."""
     faces = faces_of(clip, keypoints, min_score)
     return clip.face(faces, choose_face(faces, face, speaker))
+
+
+def tell(node, faces: Faces, speaker: int | None = None) -> list[str]:
+    """What was found, shown on the node; it asks for `io.Hidden.unique_id`."""
+    lines = describe(faces, speaker) if faces.tracks else [nothing_found(faces)]
+    PromptServer.instance.send_progress_text("\n".join(lines), node.hidden.unique_id)
+    return lines

@@ -74,6 +74,14 @@ def motion_rate_input():
     )
 
 
+def keep_sound_input():
+    return io.Boolean.Input(
+        "keep_sound",
+        default=False,
+        tooltip="Mixes the voice with the sound that the video has already: for the second of several speakers.",
+    )
+
+
 def nod_input():
     return io.Float.Input(
         "nod",

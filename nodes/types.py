@@ -18,6 +18,7 @@ import torch
 from comfy_api.latest import io
 
 from ..animal_lipsync.clip import Clip
+from ..animal_lipsync.following import Found
 from ..animal_lipsync.image import fingerprint, to_frames, to_pixels
 from ..animal_lipsync.types import Audio, Faces, FaceTrack
 
@@ -73,3 +74,43 @@ def chosen(track: FaceTrack, clip: Clip) -> Faces:
     """The value of ANIMAL_FACE: one track in the pixels of `clip`, at its frames or, of length 1, for all of them."""
     rate = clip.frame_rate if len(track) > 1 else Fraction(0)
     return Faces(clip.width, clip.height, rate, len(track), (track,), picture=fingerprint(next(clip.read(1))))
+
+
+def to_boxes(boxes) -> list[Found]:
+    """Heads per frame of a BOUNDING_BOX value: one box, a list of boxes for all frames, or a list per frame.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    frames = [[boxes]] if isinstance(boxes, dict) else boxes
+    frames = [frames] if frames and isinstance(frames[0], dict) else frames
+    try:
+        return [
+            Found(
+                np.array([[b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]] for b in row], float).reshape(
+                    -1, 4
+                ),
+                np.array([b.get("score", 1.0) for b in row], float),
+                tuple(str(b.get("label") or "").split(" ")[0].lower() for b in row),
+            )
+            for row in frames
+        ]
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise ValueError("boxes must hold x, y, width and height of each animal, as detectors give them.") from None
+
+
+def from_boxes(faces: Faces, frame: int | None = None) -> list:
+    """The BOUNDING_BOX value of faces: boxes of those seen, a list per frame; or of one frame, all of them."""
+    if frame is None:
+        return [
+            [box for box, track in zip(from_boxes(faces, t), faces.tracks, strict=True) if track.visible[t]]
+            for t in range(faces.frames)
+        ]
+    boxes = []
+    for i, track in enumerate(faces.tracks):
+        x1, y1, x2, y2 = track.boxes[min(frame, len(track) - 1)].round().astype(int).tolist()
+        score = faces.scores[i] if faces.scores else 1.0
+        boxes.append(
+            {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": track.species, "score": round(score, 3)}
+        )
+    return boxes
