@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +21,11 @@ from .tracking import Detections, conspicuousness
 from .types import Faces
 
 WEIGHTS = Path(__file__).parent / "weights" / "animal_face.safetensors"
-SPECIES = ("cat", "dog")
+SPECIES = ("cat", "dog", "bird", "other")
 DETECTION_SIDES = (320, 160)
 """Longer side of the picture at each scale that the detector looks at: first for small heads, last for large ones."""
+CANDIDATE, CANDIDATES = 0.15, 24
+"""In a still, heads of at least this score are looked at more closely, and no more than so many."""
 STRIDE = 8
 """Pixels per cell of the detector's output."""
 MIRROR = SCHEMAS["animal9"].mirror
@@ -49,7 +49,9 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     """
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
-    found = search(frame, None, detector, min_score)
+    boxes, scores = find_boxes(detector.faces, frame, min_score=min(CANDIDATE, min_score), limit=CANDIDATES)
+    found = place_keypoints(frame, boxes, scores, detector)
+    found = found[np.flatnonzero(found.scores >= min_score)]
     return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
 
 
@@ -75,64 +77,6 @@ def keypoints_in_boxes(
     return place_keypoints(frame, heads, heads.new_ones(len(heads)), detector).to_faces()
 
 
-@torch.inference_mode()
-def detect_video(
-    frames: Iterable[np.ndarray], *, min_score: float = 0.3, every: int = 6, detector: Detector | None = None
-) -> Iterator[Detections]:
-    """The faces of each frame as it is read.
-
-    The whole frame is searched every `every` frames, at a new scene and when a face is lost; in between, faces are
-    followed from where they were.
-
-    Args:
-        frames: (H, W, 3) uint8 RGB each, all of one size.
-    """
-    detector = detector or load_detector()
-    now, thumbnail, search_at = None, None, 0
-    for index, pixels in enumerate(frames):
-        frame = load_frame(pixels, detector.device)
-        last, thumbnail = thumbnail, pixels[:: -(-len(pixels) // 24), :: -(-pixels.shape[1] // 32)].astype(np.int16)
-        is_cut = last is not None and np.abs(thumbnail - last).mean() > 255 * CUT_DIFFERENCE
-        known = None if is_cut else now
-        if known is not None and index < search_at:
-            now = follow(known, frame, detector)
-        if known is None or index >= search_at or (now.scores < min_score).any():
-            now = search(frame, known, detector, min_score)
-            search_at = index + every
-        yield replace(now, is_cut=is_cut)
-
-
-def search(frame: Tensor, known: Detections | None, detector: Detector, min_score: float) -> Detections:
-    """Look at the whole frame; a known face keeps its place, and is forgotten little by little when it is not found."""
-    boxes, scores = find_boxes(detector.faces, frame)
-    best = float(scores.max()) if len(scores) else 0.0
-    boxes, scores = boxes[scores >= min_score], scores[scores >= min_score]
-    for i in range(0 if known is None else len(known)):
-        box, score = (torch.as_tensor(array[i]).to(boxes) for array in (known.boxes, known.scores))
-        overlap = box_iou(box[None], boxes)[0]
-        same = overlap > SAME_FACE
-        if same.any():
-            # a quarter of the way to where it is found now: enough to follow, too little to jump
-            box, score = box.lerp(boxes[overlap.argmax()], 0.25), scores[overlap.argmax()]
-        else:
-            score = 0.7 * score
-        boxes, scores = torch.cat([boxes[~same], box[None]]), torch.cat([scores[~same], score[None]])
-    found = place_keypoints(frame, boxes, scores, detector)
-    return replace(found[np.flatnonzero(found.scores >= min_score)], best_score=best)
-
-
-def follow(known: Detections, frame: Tensor, detector: Detector) -> Detections:
-    """Find the keypoints of known faces again without searching, and move their boxes as the keypoints moved."""
-    boxes, scores = (torch.as_tensor(array, device=frame.device) for array in (known.boxes, known.scores))
-    now = place_keypoints(frame, boxes, scores, detector)
-    before, after = known.keypoints, now.keypoints
-    centre, moved = before.mean(1, keepdims=True), after.mean(1, keepdims=True)
-    size = np.linalg.norm(before - centre, axis=-1).mean(1), np.linalg.norm(after - moved, axis=-1).mean(1)
-    scale = (size[1] / size[0]).clip(0.9, 1.1)[:, None, None]
-    corners = (known.boxes.reshape(-1, 2, 2) - centre) * scale + moved
-    return replace(now, boxes=corners.reshape(-1, 4).astype(np.float32))
-
-
 def find_boxes(net: FaceDetector, frame: Tensor, *, min_score: float = 0.05, limit: int = 32) -> tuple[Tensor, Tensor]:
     """Head boxes (N, 4) and scores (N,) in `frame` (H, W, 3) uint8, best first."""
     height, width = frame.shape[:2]
@@ -142,7 +86,7 @@ def find_boxes(net: FaceDetector, frame: Tensor, *, min_score: float = 0.05, lim
         size = [max(1, round(side * scale)) for side in (height, width)]
         image = shrink(frame, size)
         heat, sides = net(F.pad(image, [0, -size[1] % 32, 0, -size[0] % 32], mode="replicate"))
-        heat = heat[0].sigmoid().max(0).values
+        heat = (net.calibration[0] + net.calibration[1] * heat[0].max(0).values).sigmoid()
         is_peak = heat == F.max_pool2d(heat[None], 3, 1, 1)[0]
         row, column = torch.nonzero(is_peak & (heat >= min_score), as_tuple=True)
         reach = sides[0, :, row, column].clamp(-4, 5).exp() * STRIDE
@@ -156,7 +100,11 @@ def find_boxes(net: FaceDetector, frame: Tensor, *, min_score: float = 0.05, lim
 
 
 def place_keypoints(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Detector) -> Detections:
-    """The keypoints of the heads in `boxes` of `frame` (H, W, 3) uint8; `scores` fall where there is no cat or dog."""
+    """The keypoints of the heads in `boxes` of `frame` (H, W, 3) uint8, and how sure it is now that these are heads.
+
+    Args:
+        scores: (N,) how sure it was before.
+    """
     height, width = frame.shape[:2]
     if not len(boxes):
         return Detections.none(width, height)
@@ -172,8 +120,7 @@ def place_keypoints(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Dete
     crops = torch.cat([middle, torch.stack([detector.mouth.margin * side, face_roll(points)], 1)], 1)
     mouth = look(detector.mouth, frame, crops)
     points[:, MOUTH_POINTS], score[:, MOUTH_POINTS] = mouth.points, mouth.score
-    trust = detector.trust[0] + detector.trust[1:] @ face_features(head)
-    scores = torch.minimum(scores, trust.sigmoid())
+    scores = (detector.trust[0] + detector.trust[1:] @ face_features(head, scores)).sigmoid()
     appearance = F.normalize(F.adaptive_avg_pool2d(head.pixels, 4).flatten(1) - 0.4, dim=1)
     return Detections(
         width=width,
@@ -197,7 +144,7 @@ class Look(NamedTuple):
     doubt: Tensor
     """(N, K) how far the point might be off, over the head's size; what the score is made of."""
     species: Tensor
-    """(N, 3) probabilities; the last is that there is no face."""
+    """(N, 5) probabilities of `SPECIES`; the last is that there is no face."""
     pixels: Tensor
     """(N, 3, S, S) in [0, 1], the crops."""
 
@@ -218,9 +165,10 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
     return Look(to_frame((plain + mirrored) / 2, crops), score, doubt, species, pixels)
 
 
-def face_features(head: Look) -> Tensor:
-    """(2, N) what tells a face from something else: log odds that there is one, and those that its points are right."""
-    return torch.stack([-torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score, 1e-3).mean(1)])
+def face_features(head: Look, scores: Tensor) -> Tensor:
+    """(3, N) what tells a face from something else: log odds that one was found, is seen, and has its points right."""
+    is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score, 1e-3).mean(1)
+    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right])
 
 
 class Detector(nn.Module):
@@ -232,7 +180,7 @@ class Detector(nn.Module):
         self.head = KeypointNet(tuple(range(len(MIRROR))), size=128, margin=1.25)
         self.mouth = KeypointNet(MOUTH_POINTS, size=96, margin=0.75, deepest=96)
         # log odds that there is a face, from its `face_features`; fitted on what is found in held-out pictures
-        self.register_buffer("trust", torch.tensor([0.0, 1.0, 0.0]))
+        self.register_buffer("trust", torch.tensor([0.0, 1.0, 0.0, 0.0]))
 
     @property
     def device(self) -> torch.device:
@@ -300,6 +248,8 @@ class FaceDetector(nn.Module):
         self.heat = nn.Conv2d(48, len(SPECIES), 1)
         self.sides = nn.Conv2d(48, 4, 1)
         nn.init.constant_(self.heat.bias, -4.0)
+        # log odds that a peak is a face, linear in the network's own; fitted on held-out pictures
+        self.register_buffer("calibration", torch.tensor([0.0, 1.0]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x` (B, 3, H, W) in [0, 1] -> logits (B, species, h, w); log cells to the left, top, right, bottom side."""
@@ -332,7 +282,7 @@ class KeypointNet(nn.Module):
         self.register_buffer("calibration", torch.tensor([-4.0, -2.0]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`x` (B, 3, S, S) in [0, 1] -> heatmap logits (B, K, S/4, S/4), seen logits (B, K), species logits (B, 3: last
+        """`x` (B, 3, S, S) in [0, 1] -> heatmap logits (B, K, S/4, S/4), seen logits (B, K), species logits (B, 5: last
         is "no face")."""
         quarter, eighth, deep = self.pyramid(x)
         y = self.fuse4(self.side4(quarter) + F.interpolate(self.up4(eighth), scale_factor=2))

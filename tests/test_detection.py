@@ -16,7 +16,6 @@ from animal_lipsync.detection import (
     cut,
     cut_frame,
     detect_faces,
-    detect_video,
     face_roll,
     find_boxes,
     keypoints_in_boxes,
@@ -26,6 +25,7 @@ from animal_lipsync.detection import (
     to_crop,
     to_frame,
 )
+from animal_lipsync.following import follow_faces
 from animal_lipsync.tracking import track_faces
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -155,7 +155,7 @@ def test_several_faces_in_one_batch_are_those_of_several_batches(dog):
 @needs_pictures
 def test_a_drifting_dog_is_one_track_that_drifts(dog):
     small = np.asarray(Image.fromarray(dog[0]).resize((320, 320 * dog[0].shape[0] // dog[0].shape[1])))
-    faces = track_faces(detect_video(np.roll(small, 2 * t, axis=1) for t in range(12)), 25)
+    faces = track_faces(follow_faces(np.roll(small, 2 * t, axis=1) for t in range(12)), 25)
     track = faces.tracks[0]
     assert track.visible.all() and len(track) == 12
     assert np.allclose(np.diff(track.keypoints[:, :2, 0], axis=0).mean(), 2, atol=0.5)
@@ -165,7 +165,7 @@ def test_a_drifting_dog_is_one_track_that_drifts(dog):
 def test_a_black_frame_between_has_no_face_and_the_track_goes_on(dog):
     small = np.asarray(Image.fromarray(dog[0]).resize((256, 256)))
     frames = [small] * 5 + [np.zeros_like(small)] + [small] * 5
-    seen = list(detect_video(frames))
+    seen = list(follow_faces(frames))
     assert [len(d) > 0 for d in seen] == [True] * 5 + [False] + [True] * 5
     assert [t for t, d in enumerate(seen) if d.is_cut] == [5, 6]
 

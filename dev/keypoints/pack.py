@@ -1,10 +1,11 @@
 """Put the three trained networks into the one file that ships, with calibrated keypoint scores.
 
-    python dev/keypoints/pack.py --data DATA --faces faces.pt --head head.pt --mouth mouth.pt
+    python dev/keypoints/pack.py --data DATA --more MORE --faces faces.pt --head head.pt --mouth mouth.pt
 
 Two numbers per keypoint network turn the spread of a heatmap into the probability that the point lies within 5 % of the
-head, three more turn what the head network sees into the probability that there is a face. They are fitted by logistic
-regression on held-out pictures, the boxes of the heads shaken as a detector would.
+head, two more the detector's odds into a probability, four more that and what the head network sees into the
+probability of a face. They are fitted by logistic regression on held-out pictures, the boxes of the heads shaken as a
+detector would.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from train import HERE, load_pictures
 
 from animal_lipsync.detection import (
+    CANDIDATE,
     WEIGHTS,
     Detector,
     KeypointNet,
@@ -49,18 +51,29 @@ def doubts_and_errors(net: KeypointNet, pictures: list[dict]) -> tuple[torch.Ten
 
 
 @torch.no_grad()
-def faces_and_others(detector: Detector, pictures: list[dict]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Over all boxes that the detector proposes: `face_features`, and whether it is the labelled head."""
+def candidates(detector: Detector, picture: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the detector proposes in a picture: boxes, scores, and whether each is the labelled head."""
+    boxes, scores = find_boxes(detector.faces, picture["mips"][0][0].permute(1, 2, 0).contiguous(), limit=12)
+    if picture["box"] is None:
+        return boxes, scores, torch.zeros(len(boxes), dtype=torch.bool)
+    overlap = box_iou(boxes, picture["box"][None])[:, 0]
+    clear = (overlap < 0.2) | (overlap > 0.5)
+    return boxes[clear], scores[clear], overlap[clear] > 0.5
+
+
+@torch.no_grad()
+def describe_candidates(detector: Detector, pictures: list[dict], min_score: float):
+    """Over all of them: `face_features`, and whether it is the labelled head."""
     features, is_face = [], []
     for picture in pictures:
         frame = picture["mips"][0][0].permute(1, 2, 0).contiguous()
-        boxes, _ = find_boxes(detector.faces, frame, min_score=0.15)
-        overlap = box_iou(boxes, picture["box"][None])[:, 0]
-        boxes = torch.cat([boxes[(overlap < 0.2) | (overlap > 0.5)], picture["box"][None]])
-        middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).amax(1)
-        crops = torch.cat([middle, torch.stack([detector.head.margin * side, 0 * side], 1)], 1)
-        features.append(face_features(look(detector.head, frame, crops)))
-        is_face.append(box_iou(boxes, picture["box"][None])[:, 0] > 0.5)
+        found = candidates(detector, picture)
+        boxes, scores, right = (part[found[1] >= min_score] for part in found)
+        if len(boxes):
+            middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).amax(1)
+            crops = torch.cat([middle, torch.stack([detector.head.margin * side, 0 * side], 1)], 1)
+            features.append(face_features(look(detector.head, frame, crops), scores))
+            is_face.append(right)
     return torch.cat(features, 1), torch.cat(is_face)
 
 
@@ -80,9 +93,17 @@ def logistic(features: torch.Tensor, outcome: torch.Tensor) -> torch.Tensor:
     return weights.detach()
 
 
+def report(scores: torch.Tensor, is_face: torch.Tensor):
+    for low, high in ((0, 0.15), (0.15, 0.3), (0.3, 0.5), (0.5, 0.8), (0.8, 1)):
+        inside = (scores >= low) & (scores < high)
+        share = 100 * is_face[inside].float().mean()
+        print(f"  score {low} to {high}: {int(inside.sum())}, {share:.0f} % of them faces")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--more", type=Path, required=True, help="what compose.py made")
     for name in ("faces", "head", "mouth"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
@@ -92,8 +113,9 @@ def main():
     detector = Detector().eval()
     for name in ("faces", "head", "mouth"):
         getattr(detector, name).load_state_dict(torch.load(getattr(args, name)))
-    pictures = load_pictures(args.data, HERE / "labels.json")
-    all_held_out = [p for p in pictures if p["held_out"]]
+    pictures = load_pictures(args.data, HERE / "labels.json", args.more)
+    all_held_out = [p for p in pictures if p["held_out"] and p["source"] == "oxford"]
+    more = [p for p in pictures if p["source"] != "oxford"]
     held_out = [p for p in all_held_out if p["keypoints"] is not None]
     for name in ("head", "mouth"):
         net = getattr(detector, name)
@@ -106,12 +128,18 @@ def main():
             inside = (sure >= low) & (sure < high)
             share = (error[inside] < 0.05).float().mean()
             print(f"  score {low} to {high}: {int(inside.sum())} points, {100 * share:.0f} % of them within 5 %")
-    features, is_face = faces_and_others(detector, all_held_out)
+    judged = all_held_out + [p for p in more if p["held_out"] and p["source"] != "drawn"]
+    found = [candidates(detector, picture)[1:] for picture in judged]
+    scores, is_face = (torch.cat(parts) for parts in zip(*found, strict=True))
+    detector.faces.calibration.copy_(logistic(torch.logit(scores, 1e-4)[None], is_face))
+    print(f"detector alone: calibration {detector.faces.calibration.tolist()}")
+    report(
+        (detector.faces.calibration[0] + detector.faces.calibration[1] * torch.logit(scores, 1e-4)).sigmoid(), is_face
+    )
+    features, is_face = describe_candidates(detector, judged, CANDIDATE)
     detector.trust.copy_(logistic(features, is_face))
-    sure = (detector.trust[0] + detector.trust[1:] @ features).sigmoid()
-    print(f"trust {detector.trust.tolist()}")
-    print(f"  {int(is_face.sum())} faces, {100 * (sure[is_face] > 0.3).float().mean():.1f} % over 0.3")
-    print(f"  {int((~is_face).sum())} others, {100 * (sure[~is_face] > 0.3).float().mean():.1f} % over 0.3")
+    print(f"with keypoints: trust {detector.trust.tolist()}")
+    report((detector.trust[0] + detector.trust[1:] @ features).sigmoid(), is_face)
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in detector.state_dict().items()}
     save_file({k: v.contiguous() for k, v in tensors.items()}, args.out)
     print(f"{args.out.name}: {args.out.stat().st_size / 1e6:.1f} MB")

@@ -1,11 +1,12 @@
-"""Train the three networks of animal_lipsync/detection.py from Oxford-IIIT Pet pictures, on a CPU, in reading order.
+"""Train the three networks of animal_lipsync/detection.py, on a CPU, in reading order.
 
-    python dev/keypoints/train.py faces --data DATA --minutes 20
-    python dev/keypoints/train.py head  --data DATA --minutes 20
-    python dev/keypoints/train.py mouth --data DATA --minutes 15
+    python dev/keypoints/train.py faces --data DATA --more MORE --minutes 25 --out faces.pt
+    python dev/keypoints/train.py head  --data DATA --more MORE --mistakes-of faces.pt --minutes 25 --out head.pt
+    python dev/keypoints/train.py mouth --data DATA --more MORE --minutes 15 --out mouth.pt
 
-DATA holds annotations.json (pictures, species, head boxes) and the pictures it names; the keypoints are labels.json
-beside this file. A picture whose name hashes to 0 modulo 6 is held out: never trained on, by any of the three.
+DATA holds annotations.json (Oxford-IIIT Pet pictures, species, head boxes) and the pictures it names; their keypoints
+are labels.json beside this file. MORE is what compose.py made. An Oxford picture whose name hashes to 0 modulo 6 is
+held out: never trained on, by any of the three.
 """
 
 import argparse
@@ -31,6 +32,8 @@ from animal_lipsync.detection import (  # noqa: E402
     SPECIES,
     STRIDE,
     Detector,
+    FaceDetector,
+    box_iou,
     cut,
     expected_points,
     face_roll,
@@ -41,6 +44,12 @@ from animal_lipsync.detection import (  # noqa: E402
 
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
+SHARES = {
+    "faces": {"oxford": 0.62, "art": 0.1, "drawn": 0.1, "nothing": 0.18},
+    "head": {"oxford": 0.66, "opened": 0.1, "art": 0.08, "drawn": 0.09, "nothing": 0.07},
+    "mouth": {"oxford": 0.7, "opened": 0.15, "art": 0.07, "drawn": 0.08},
+}
+"""How often each source of pictures is drawn from; "art" is every source that is not named."""
 
 # ---------------------------------------------------------------- data
 
@@ -49,32 +58,52 @@ def is_held_out(file: str) -> bool:
     return int(hashlib.md5(Path(file).stem.encode()).hexdigest(), 16) % 6 == 0
 
 
-def load_pictures(data: Path, labels: Path) -> list[dict]:
-    """Every Oxford picture: `mips` (full, half, quarter size), `box`, `species` index, `keypoints` (9, 3) or None."""
-    known = {(face["file"]): face for face in json.loads(labels.read_text())["faces"]}
-    pictures = []
+def load_pictures(data: Path, labels: Path, more: Path | None = None) -> list[dict]:
+    """Every Oxford picture and those in `more`, with what is known of them.
+
+    `mips` (full, half, quarter size), `box` or None where no animal is, `species` index, `keypoints` (9, 3) or None.
+    """
+    known = {face["file"]: face for face in json.loads(labels.read_text())["faces"]}
+    entries = []
     for entry in json.loads((data / "annotations.json").read_text()):
-        if entry["set"] != "oxford_pets":
-            continue
-        pixels = np.asarray(Image.open(data / entry["file"]).convert("RGB")).transpose(2, 0, 1).copy()
-        mips = [torch.from_numpy(pixels)[None]]
-        for _ in range(2):
-            mips.append(F.avg_pool2d(mips[-1].float(), 2, ceil_mode=True).round().byte())
-        label = known.get(entry["file"], {})
-        points = label.get("keypoints")
-        pictures.append(
-            {
-                "file": entry["file"],
-                "mips": mips,
-                "box": torch.tensor(entry["boxes"][0], dtype=torch.float32),
-                "species": SPECIES.index(entry["species"]),
-                "pose": label.get("pose", ""),
-                "keypoints": None if points is None else torch.tensor(points, dtype=torch.float32),
-                "weight": label.get("weight", 1.0),
-                "held_out": is_held_out(entry["file"]),
-            }
-        )
-    return pictures
+        if entry["set"] == "oxford_pets":
+            label = {"box": entry["boxes"][0], "species": entry["species"], "keypoints": None}
+            label |= known.get(entry["file"], {}) | {"source": "oxford", "held_out": is_held_out(entry["file"])}
+            entries.append((data / entry["file"], label | {"box": entry["boxes"][0]}))
+    if more:
+        entries += [(more / entry["file"], entry) for entry in json.loads((more / "faces.json").read_text())]
+    return [load_picture(path, label) for path, label in entries]
+
+
+def load_picture(path: Path, label: dict) -> dict:
+    pixels = np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1).copy()
+    mips = [torch.from_numpy(pixels)[None]]
+    for _ in range(2):
+        mips.append(F.avg_pool2d(mips[-1].float(), 2, ceil_mode=True).round().byte())
+    box, points = label["box"], label["keypoints"]
+    return {
+        "file": path.stem,
+        "source": label["source"],
+        "mips": mips,
+        "box": None if box is None else torch.tensor(box, dtype=torch.float32),
+        "species": len(SPECIES) if box is None else SPECIES.index(label["species"]),
+        "pose": label.get("pose", ""),
+        "mouth": label.get("mouth", ""),
+        "keypoints": None if points is None else torch.tensor(points, dtype=torch.float32),
+        "mistakes": torch.zeros(0, 4),
+        "held_out": label["held_out"],
+    }
+
+
+@torch.no_grad()
+def find_mistakes(net: FaceDetector, pictures: list[dict]):
+    """Note in each picture where `net` sees a head that is not there: it is shown these places more often."""
+    net.eval()
+    for picture in pictures:
+        boxes, _ = find_boxes(net, picture["mips"][0][0].permute(1, 2, 0).contiguous(), min_score=0.12)
+        if picture["box"] is not None:
+            boxes = boxes[box_iou(boxes, picture["box"][None])[:, 0] < 0.05]
+        picture["mistakes"] = boxes
 
 
 def cut_picture(picture: dict, crop: torch.Tensor, size: int) -> torch.Tensor:
@@ -99,20 +128,46 @@ def box_crop(box: torch.Tensor, margin: float) -> torch.Tensor:
 def empty_crop(picture: dict, size: int) -> torch.Tensor | None:
     """A random square that misses the head, or shows so little of it that it should be found at another scale."""
     height, width = picture["mips"][0].shape[-2:]
-    x1, y1, x2, y2 = picture["box"].tolist()
-    if random.random() < 0.4:
-        head = max(x2 - x1, y2 - y1)
-        side = head * random.uniform(0.2, 0.5)
-        x, y = random.uniform(x1, x2), random.uniform(y1, y2)
-        return torch.tensor([x, y, side, random.gauss(0, 0.2)])
+    if picture["box"] is not None and picture["source"] == "oxford" and random.random() < 0.25:
+        x1, y1, x2, y2 = picture["box"].tolist()
+        side = max(x2 - x1, y2 - y1) * random.uniform(0.2, 0.5)
+        return torch.tensor([random.uniform(x1, x2), random.uniform(y1, y2), side, random.gauss(0, 0.2)])
     for _ in range(12):
-        side = min(height, width) * random.uniform(0.15, 0.8)
-        x, y = random.uniform(side / 2, width - side / 2), random.uniform(side / 2, height - side / 2)
+        if len(picture["mistakes"]) and random.random() < 0.6:
+            left, top, right, bottom = random.choice(picture["mistakes"]).tolist()
+            side = max(right - left, bottom - top) * random.uniform(0.9, 2.0)
+            x, y = (left + right) / 2 + random.gauss(0, 0.1) * side, (top + bottom) / 2 + random.gauss(0, 0.1) * side
+        else:
+            side = min(height, width) * random.uniform(0.15, 0.8 if picture["box"] is not None else 1.2)
+            x, y = (random.uniform(min(side, n) / 2, n - min(side, n) / 2) for n in (width, height))
+        crop = torch.tensor([x, y, side, random.gauss(0, 0.2)])
+        if picture["box"] is None:
+            return crop
+        x1, y1, x2, y2 = picture["box"].tolist()
         overlap_x = min(x2, x + side / 2) - max(x1, x - side / 2)
         overlap_y = min(y2, y + side / 2) - max(y1, y - side / 2)
         if overlap_x < 0.1 * (x2 - x1) or overlap_y < 0.1 * (y2 - y1):
-            return torch.tensor([x, y, side, random.gauss(0, 0.2)])
+            return crop
     return None
+
+
+class Pool:
+    """Pictures to draw from at random, each source in its share."""
+
+    def __init__(self, pictures: list[dict], shares: dict[str, float]):
+        self.sources = {}
+        for picture in pictures:
+            source = picture["source"] if picture["source"] in shares else "art"
+            self.sources.setdefault(source, []).append(picture)
+        self.shares = {source: shares.get(source, 0.0) for source in self.sources}
+
+    def draw(self) -> dict:
+        source = random.choices(list(self.shares), self.shares.values())[0]
+        return random.choice(self.sources[source])
+
+    @property
+    def all(self) -> list[dict]:
+        return [picture for pictures in self.sources.values() for picture in pictures]
 
 
 def random_roll(spread: float) -> float:
@@ -180,17 +235,17 @@ def spoil(x: torch.Tensor) -> torch.Tensor:
 # ---------------------------------------------------------------- detector
 
 
-def paint_canvas(pictures, canvas, left, top, size, faces):
+def paint_canvas(pool, canvas, left, top, size, faces):
     """Fill one square of the canvas with one picture, or with four smaller squares; append each head to `faces`."""
     if size >= 80 and random.random() < (0.35 if size == CANVAS else 0.3):
         half = size // 2
         for x in (left, left + half):
             for y in (top, top + half):
-                paint_canvas(pictures, canvas, x, y, half, faces)
+                paint_canvas(pool, canvas, x, y, half, faces)
         return
-    picture = random.choice(pictures)
+    picture = pool.draw()
     region = canvas[:, top : top + size, left : left + size]
-    crop = empty_crop(picture, size) if random.random() < 0.18 else None
+    crop = empty_crop(picture, size) if picture["box"] is None or random.random() < 0.15 else None
     if crop is not None:
         region.copy_(cut_picture(picture, crop, size))
         return
@@ -216,13 +271,13 @@ def paint_canvas(pictures, canvas, left, top, size, faces):
     )
 
 
-def detector_batch(pictures, count):
+def detector_batch(pool, count):
     n = CANVAS // STRIDE
     at = (torch.arange(n) + 0.5) * STRIDE
     canvases, heats, boxes, weights = [], [], [], []
     for _ in range(count):
         canvas, faces = torch.zeros(3, CANVAS, CANVAS), []
-        paint_canvas(pictures, canvas, 0, 0, CANVAS, faces)
+        paint_canvas(pool, canvas, 0, 0, CANVAS, faces)
         heat, box, weight = torch.zeros(len(SPECIES), n, n), torch.zeros(4, n, n), torch.zeros(n, n)
         for x1, y1, x2, y2, species, left, top, size in faces:
             # what can be seen of the head is what is boxed
@@ -266,7 +321,7 @@ def detector_loss(net, batch):
 def detector_score(net, pictures) -> str:
     """Share of held-out heads found as the best box (IoU over 0.5), its mean IoU and score."""
     found = []
-    for picture in pictures:
+    for picture in (p for p in pictures if p["box"] is not None):
         boxes, scores = find_boxes(net, picture["mips"][0][0].permute(1, 2, 0))
         if not len(boxes):
             found.append((0, 0))
@@ -286,30 +341,31 @@ def detector_score(net, pictures) -> str:
 # ---------------------------------------------------------------- keypoints
 
 
-def keypoint_batch(net, pictures, labelled, count):
+def keypoint_batch(net, pool, count):
     is_mouth, order = len(net.points) < 9, list(net.points)
     crops, targets, weights, seen, species = [], [], [], [], []
     for _ in range(count):
-        kind = random.random()
-        picture = random.choice(labelled if is_mouth or kind < 0.75 else pictures)
-        points = picture["keypoints"]
-        head = box_crop(picture["box"], 1.0)
-        label, weight, points_weight = picture["species"], 1.0, picture["weight"]
-        crop = empty_crop(picture, net.size) if not is_mouth and kind > 0.9 else None
+        picture = pool.draw()
+        points, label = picture["keypoints"], picture["species"]
+        crop = None
+        if not is_mouth and (picture["box"] is None or random.random() < 0.13):
+            crop = empty_crop(picture, net.size)
         if crop is not None:
             label, points = len(SPECIES), None
         elif is_mouth:
-            side = float(head[2]) * net.margin * math.exp(random.gauss(0, 0.14))
-            centre = points[order, :2].mean(0) + torch.randn(2) * 0.035 * head[2]
+            head = box_crop(picture["box"], 1.0)
+            side = float(head[2]) * net.margin * math.exp(random.gauss(0, 0.16))
+            centre = points[order, :2].mean(0) + torch.randn(2) * 0.045 * head[2]
             roll = float(face_roll(points[None, :, :2])) + math.radians(random.gauss(0, 9))
             crop = torch.tensor([*centre.tolist(), side, roll])
         else:
-            shift = torch.randn(2) * 0.06 * head[2]
-            side = float(head[2]) * net.margin * math.exp(random.gauss(0, 0.13))
+            head = box_crop(picture["box"], 1.0)
+            shift = torch.randn(2) * 0.08 * head[2]
+            side = float(head[2]) * net.margin * math.exp(random.gauss(0, 0.17))
             crop = torch.tensor([*(head[:2] + shift).tolist(), side, random_roll(15)])
         pixels = cut_picture(picture, crop, net.size)
         if points is None:
-            target, visible, weight = torch.zeros(len(order), 2), torch.zeros(len(order)), 0.0
+            target, visible = torch.zeros(len(order), 2), torch.zeros(len(order))
         else:
             target, visible = to_crop(points[None, order, :2], crop[None])[0], points[order, 2]
         if random.random() < 0.5:
@@ -318,7 +374,7 @@ def keypoint_batch(net, pictures, labelled, count):
         inside = (target.abs() < 1).all(-1).float()
         crops.append(pixels)
         targets.append(target)
-        weights.append((visible * 0.8 + 0.2) * inside * weight * points_weight)
+        weights.append((visible * 0.8 + 0.2) * inside * (points is not None))
         seen.append(torch.where(torch.tensor(points is None), torch.tensor(-1.0), visible))
         species.append(label)
     crops, targets, weights, seen = (torch.stack(parts) for parts in (crops, targets, weights, seen))
@@ -372,27 +428,34 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=["faces", "head", "mouth"])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, default=HERE / "labels.json")
+    parser.add_argument("--more", type=Path, help="what compose.py made")
     parser.add_argument("--minutes", type=float, default=20, help="of processor time")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--mistakes-of", type=Path, help="weights of a detector; what it takes for heads is shown more")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     random.seed(args.seed)
     torch.manual_seed(args.seed)
 
-    pictures = load_pictures(args.data, args.labels)
+    pictures = load_pictures(args.data, HERE / "labels.json", args.more)
     train = [p for p in pictures if not p["held_out"]]
-    labelled = [p for p in train if p["keypoints"] is not None]
-    held_out = [p for p in pictures if p["held_out"]]
+    held_out = [p for p in pictures if p["held_out"] and p["source"] == "oxford"]
     held_out_labelled = [p for p in held_out if p["keypoints"] is not None]
-    print(
-        f"{len(train)} pictures, {len(labelled)} labelled; held out {len(held_out)}, {len(held_out_labelled)} labelled"
-    )
+    if args.mistakes_of:
+        net = Detector().faces
+        net.load_state_dict(torch.load(args.mistakes_of))
+        find_mistakes(net, train)
+        print(sum(len(p["mistakes"]) for p in train), "mistakes")
+    if args.network != "faces":
+        train = [p for p in train if p["keypoints"] is not None or args.network == "head" and p["source"] != "oxford"]
+        train += [p for p in train if p["pose"] == "profile" and p["source"] == "oxford"] * 2  # rare, and hardest
+    pool = Pool(train, SHARES[args.network])
+    print({source: len(some) for source, some in pool.sources.items()}, "held out", len(held_out))
 
     is_detector = args.network == "faces"
     net, loss_of = getattr(Detector(), args.network), detector_loss if is_detector else keypoint_loss
@@ -408,9 +471,9 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = rate
         if is_detector:
-            batch = detector_batch(train, args.batch)
+            batch = detector_batch(pool, args.batch)
         else:
-            batch = keypoint_batch(net, train, labelled, args.batch)
+            batch = keypoint_batch(net, pool, args.batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             x = batch[0].contiguous(memory_format=torch.channels_last)
             loss = loss_of(net, (x, *batch[1:]))

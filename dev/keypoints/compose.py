@@ -1,0 +1,218 @@
+"""Make the training pictures that no camera took: drawn animals, art of open packages, nothing at all, opened mouths.
+
+    python dev/keypoints/compose.py --data DATA --art ART --empty FOLDER --out MORE
+
+ART holds the pictures that art.json names; FOLDER holds pictures without any animal. Into MORE go JPEGs and faces.json:
+what train.py reads besides labels.json. A face of one `held_out` style, and every sixth drawing, is never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from draw import draw_head
+from PIL import Image
+from train import HERE, empty_crop, is_held_out, load_pictures
+
+from animal_lipsync.engine import WarpEngine
+from animal_lipsync.rig import build_rig
+from animal_lipsync.types import FaceTrack, MouthMotion
+from animal_lipsync.warp import jaw_field
+
+SIDE = 320
+HELD_OUT_STYLE = "twemoji"
+
+
+class Album:
+    """Pictures and their labels, written as they come."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.faces = folder, []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, name: str, image: Image.Image, **label):
+        image.convert("RGB").save(self.folder / f"{name}.jpg", quality=90)
+        self.faces.append({"file": f"{name}.jpg", **label})
+
+    def write(self):
+        (self.folder / "faces.json").write_text("[\n" + ",\n".join(json.dumps(face) for face in self.faces) + "\n]\n")
+
+
+# ---------------------------------------------------------------- what stands behind
+
+
+class Backgrounds:
+    """Plain and graded colours, patterns, and cut-outs of pictures that show no head."""
+
+    def __init__(self, empty: list[Image.Image], pictures: list[dict]):
+        self.empty, self.pictures = empty, pictures
+
+    def draw(self, rng: np.random.Generator) -> Image.Image:
+        kind = rng.random()
+        if kind < 0.25:
+            return Image.new("RGB", (SIDE, SIDE), tuple(int(v) for v in rng.integers(0, 256, 3)))
+        if kind < 0.45:
+            corners = rng.integers(0, 256, (2, 2, 3), dtype=np.uint8)
+            return Image.fromarray(corners).resize((SIDE, SIDE), Image.BICUBIC)
+        if kind < 0.7:
+            picture = self.empty[rng.integers(len(self.empty))]
+            side = int(min(picture.size) * rng.uniform(0.3, 1))
+            x, y = (int(rng.integers(0, length - side + 1)) for length in picture.size)
+            return picture.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.BICUBIC)
+        while True:
+            picture = self.pictures[rng.integers(len(self.pictures))]
+            crop = empty_crop(picture, SIDE)
+            if crop is not None:
+                x, y, side, _ = crop.tolist()
+                box = [int(v) for v in (x - side / 2, y - side / 2, x + side / 2, y + side / 2)]
+                pixels = picture["mips"][0][0].permute(1, 2, 0).numpy()
+                return Image.fromarray(pixels).crop(box).resize((SIDE, SIDE), Image.BICUBIC)
+
+
+def paste(rng, background: Image.Image, art: Image.Image, label: dict, *, share: float) -> tuple[Image.Image, dict]:
+    """`art` (RGBA), turned and mirrored at random, on `background`: the head's box spans about `share` of it."""
+    box, points = np.array(label["box"], float).reshape(2, 2), np.array(label["keypoints"], float)
+    scale = share * SIDE / max(box[1] - box[0])
+    turn = math.radians(rng.normal(0, 9))
+    axes = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    slack = max(0.0, (1 - share) / 2) * SIDE
+    shift = SIDE / 2 + rng.uniform(-slack, slack, 2) - axes @ box.mean(0)
+    inverse = np.linalg.inv(axes)
+    # shrunk first, so that the turn does not alias
+    factor = min(1.0, 1.5 * scale)
+    small = art.resize([max(1, round(n * factor)) for n in art.size], Image.LANCZOS)
+    coefficients = np.column_stack([inverse, -inverse @ shift]) * factor
+    laid = small.convert("RGBa").transform((SIDE, SIDE), Image.AFFINE, coefficients.ravel(), Image.BICUBIC)
+    laid = laid.convert("RGBA")
+    image = background.copy()
+    image.paste(laid, (0, 0), laid)
+    middle, half = box.mean(0) @ axes.T + shift, (box[1] - box[0]) * scale / 2
+    placed = np.concatenate([np.maximum(middle - half, 0), np.minimum(middle + half, SIDE)])
+    if points.size:
+        points[:, :2] = points[:, :2] @ axes.T + shift
+    return image, label | {"box": placed.round(1).tolist(), "keypoints": points.round(1).tolist() or None}
+
+
+# ---------------------------------------------------------------- the four kinds
+
+
+def compose_drawings(album: Album, backgrounds: Backgrounds, count: int):
+    for i in range(count):
+        rng = np.random.default_rng(i)
+        art, label = draw_head(rng)
+        image, label = paste(rng, backgrounds.draw(rng), art, label, share=rng.uniform(0.3, 0.85))
+        name = f"drawing_{i}"
+        album.add(name, image, **label, source="drawn", held_out=is_held_out(name))
+
+
+def compose_art(album: Album, backgrounds: Backgrounds, folder: Path, times: int):
+    for entry in json.loads((HERE / "art.json").read_text()):
+        art = Image.open(folder / entry["file"]).convert("RGBA")
+        per_cent = max(art.size) / 100
+        left, top = ((max(art.size) - n) / 2 for n in art.size)
+        box = np.array(entry["box"]) * per_cent - (left, top, left, top)
+        points = np.array(entry["keypoints"] or np.zeros((0, 3)))
+        points[:, :2] = points[:, :2] * per_cent - (left, top)
+        style = entry["file"].split("_")[0]
+        label = {"species": entry["species"], "box": box.tolist(), "keypoints": points.tolist()}
+        label |= {"pose": entry["pose"], "source": style, "held_out": style == HELD_OUT_STYLE}
+        for i in range(times):
+            name = f"{Path(entry['file']).stem}_{i}"
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            share = rng.uniform(0.3, 0.95) if max(box[2:] - box[:2]) > 60 else rng.uniform(0.15, 0.35)
+            image, placed = paste(rng, backgrounds.draw(rng), art, label, share=share)
+            album.add(name, image, **placed)
+
+
+def compose_nothing(album: Album, folder: Path):
+    for path in sorted(folder.iterdir()):
+        image = Image.open(path).convert("RGB")
+        album.add(f"nothing_{path.stem}", image, species=None, box=None, keypoints=None, source="nothing",
+                  held_out=is_held_out(path.stem))  # fmt: skip
+
+
+def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
+    """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
+    x1, y1, x2, y2 = picture["box"].tolist()
+    size = max(x2 - x1, y2 - y1)
+    pixels = picture["mips"][0][0].permute(1, 2, 0).numpy()
+    left, top = (int(max(0, v - 0.5 * size)) for v in (x1, y1))
+    crop = Image.fromarray(pixels[top : int(y2 + 0.7 * size), left : int(x2 + 0.5 * size)])
+    scale = min(1.0, 240 / size)
+    crop = crop.resize([max(2, round(n * scale)) for n in crop.size], Image.LANCZOS)
+    points = picture["keypoints"].numpy().astype(np.float64)
+    points[:, :2] = (points[:, :2] - (left, top)) * scale
+    box = (np.array([x1, y1, x2, y2]) - (left, top, left, top)) * scale
+    kind = ("cat", "dog")[picture["species"]]
+    face = FaceTrack(box[None].astype(np.float32), points[None, :, :2].astype(np.float32),
+                     points[None, :, 2].astype(np.float32), np.ones(1, bool), kind)  # fmt: skip
+    motion = MouthMotion.from_channels(Fraction(25), 1, jaw_open=np.array([amount], np.float32))
+    rig = build_rig(face)
+    if rig.gap[0] or rig.profile[0] > 0.2:
+        return None
+    frame = torch.from_numpy(np.asarray(crop).copy()).permute(2, 0, 1)[None].float() / 255
+    opened = WarpEngine()(frame, face, motion, is_still=False)
+    jaw = jaw_field(rig, motion, is_side=False)
+
+    def tensors(k):
+        return (torch.tensor(float(v)).reshape(1, 1, 1) for v in points[k, :2])
+
+    a, _ = jaw.to_mouth(*tensors(5))
+    upper, lower = jaw.lips(a)
+    for k, b in ((5, upper), (6, lower)):
+        points[k, :2] = [float(v) for v in jaw.to_frame(a, b)]
+    a, shut = jaw.to_mouth(*tensors(7))
+    low, high = shut, shut + 2 * jaw.opening + 1
+    for _ in range(30):  # where the chin went: `shut_jaw` is monotone
+        b = (low + high) / 2
+        below = jaw.shut_jaw(a, b) > shut
+        low, high = torch.where(below, low, b), torch.where(below, b, high)
+    points[7, :2] = [float(v) for v in jaw.to_frame(a, high)]
+    points[5:7, 2] = 1
+    image = Image.fromarray((opened[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy())
+    box[3] = max(box[3], points[7, 1])
+    return image, {"species": kind, "box": box.round(1).tolist(), "keypoints": points.round(1).tolist()}
+
+
+def compose_open_mouths(album: Album, pictures: list[dict]):
+    for picture in pictures:
+        points = picture["keypoints"]
+        if points is None or picture["mouth"] != "shut" or points[3:8, 2].sum() < 4 or points[5:7, 2].min() == 0:
+            continue
+        name = f"opened_{Path(picture['file']).stem}"
+        opened = open_mouth(picture, np.random.default_rng(len(album.faces)).uniform(0.25, 0.9))
+        if opened is not None:
+            album.add(name, opened[0], **opened[1], source="opened", pose=picture["pose"], held_out=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("data", "art", "empty", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--drawings", type=int, default=900)
+    parser.add_argument("--times", type=int, default=3, help="how often each piece of art is shown")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    random.seed(0)
+    pictures = [p for p in load_pictures(args.data, HERE / "labels.json") if not p["held_out"]]
+    album = Album(args.out)
+    compose_nothing(album, args.empty)
+    empty = [Image.open(path).convert("RGB") for path in sorted(args.empty.iterdir()) if not is_held_out(path.stem)]
+    backgrounds = Backgrounds(empty, pictures)
+    compose_art(album, backgrounds, args.art, args.times)
+    compose_drawings(album, backgrounds, args.drawings)
+    compose_open_mouths(album, pictures)
+    album.write()
+    print(len(album.faces), "pictures in", args.out)
+
+
+if __name__ == "__main__":
+    main()
