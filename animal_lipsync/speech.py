@@ -12,7 +12,9 @@ from .types import Audio, Cue, MouthMotion, VisemeTrack
 from .visemes import PHONES, long_enough, phones_of
 
 CLOSURE = 0.06
-"""Seconds before the burst of [p] or [b], which is what eSpeak NG times, that the lips are shut."""
+"""Seconds before the burst of a stop that the lips are shut."""
+VOICED_CLOSURE = 0.6
+"""Share of a [b] amid speech in which they are."""
 LONGEST_TEXT = 50_000
 """Letters; about an hour."""
 FIRST_VOWEL = 0.6
@@ -55,17 +57,24 @@ def speak_text(
 
 
 def _runs(phonemes: list[tuple[float, float, str]], duration: float) -> list[tuple[float, float, str]]:
-    """Adjoining (start, end, viseme) of timed phonemes; sounds without lips of their own go on with those before."""
+    """Adjoining (start, end, viseme) of timed phonemes; sounds without lips of their own go on with those before.
+
+    eSpeak NG times [p], and [b] after a pause, from the burst on: the lips are shut before it and open within it. Its
+    other [b] begin with the lips shut.
+    """
     starts: list[tuple[float, str]] = [(0.0, "sil")]
+    released = None
     for start, end, ipa in phonemes:
-        visemes = [PHONES[index].viseme for index in phones_of(ipa)]
-        if not ipa:
-            visemes = ["sil"]
+        visemes = [PHONES[index].viseme for index in phones_of(ipa)] if ipa else ["sil"]
+        begin, released = start if released is None else released, None
         if ipa[:1] in ("p", "b"):
-            starts = [(at, viseme) for at, viseme in starts if at < start - CLOSURE] or starts[:1]
-            starts.append((max(0.0, start - CLOSURE), "PP"))
-            visemes = visemes[1:]
+            is_voiced = ipa[0] == "b" and starts[-1][1] != "sil"
+            shut = start if is_voiced else max(0.0, start - CLOSURE)
+            starts = [(at, viseme) for at, viseme in starts if at < shut] or starts[:1]
+            starts.append((shut, "PP"))
+            released = start + VOICED_CLOSURE * (end - start) if is_voiced else start
+            continue
         for index, viseme in enumerate(visemes[:2]):
-            starts.append((start + index * FIRST_VOWEL * (end - start), viseme))
+            starts.append((begin + index * FIRST_VOWEL * (end - begin), viseme))
     ends = [at for at, _ in starts[1:]] + [duration]
     return [(at, end, viseme) for (at, viseme), end in zip(starts, ends, strict=True) if end > at]
