@@ -118,26 +118,40 @@ def follow_transcript(
     """
     words = words_of(text)
     sounds = pronounce_words(words, language)
+    followed, found = follow_words(heard, words, sounds, audio=audio if language.startswith("en") else None)
+    spoken = sum(map(bool, sounds))
+    sure = sum(word.confidence >= SURE for word in found)
+    if len(heard.phones) and sure < spoken / 2:
+        logger.warning("Only %d of the %d words of the transcript are heard in this voice.", sure, spoken)
+    return followed, found
+
+
+def follow_words(
+    heard: Heard, words: list[str], sounds: list[list[int]], *, audio: Audio | None = None
+) -> tuple[Heard, list[Word]]:
+    """`follow_transcript` of words whose sounds are known, in any language.
+
+    Args:
+        audio: where the words are English; PocketSphinx hears them in it too.
+    """
     spoken = [index for index, phones in enumerate(sounds) if phones]
     if not spoken or not len(heard.phones):
         return heard, []
-    found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], heard.phones)
+    words, sounds = [words[index] for index in spoken], [sounds[index] for index in spoken]
+    found, written = align(words, sounds, heard.phones)
     phones = heard.phones.copy()
-    if audio is not None and language.startswith("en") and (decoder := _decoder()):
-        for start, end, phone in _second_opinion(decoder, audio, found, [sounds[index] for index in spoken]):
+    if audio is not None and (decoder := _decoder()):
+        for start, end, phone in _second_opinion(decoder, audio, found, sounds):
             phones[start:end, phone] += SECOND_OPINION
-        found, written = align([words[index] for index in spoken], [sounds[index] for index in spoken], phones)
-    sure = [word for word in found if word.confidence >= SURE]
-    if len(sure) < len(spoken) / 2:
-        logger.warning("Only %d of the %d words of the transcript are heard in this voice.", len(sure), len(spoken))
+        found, written = align(words, sounds, phones)
     believed = np.zeros(len(phones), bool)
-    for word in sure:
-        believed[round(word.start * FRAMES_PER_SECOND) : round(word.end * FRAMES_PER_SECOND)] = True
+    for word in found:
+        if word.confidence >= SURE:
+            believed[round(word.start * FRAMES_PER_SECOND) : round(word.end * FRAMES_PER_SECOND)] = True
     rows = np.flatnonzero(believed & (written >= 0))
     phones[rows, written[rows]] += TRUST
     phones -= np.logaddexp.reduce(phones, axis=1, keepdims=True)
-    found = [replace(word, index=spoken[word.index]) for word in found]
-    return replace(heard, phones=phones), found
+    return replace(heard, phones=phones), [replace(word, index=spoken[word.index]) for word in found]
 
 
 @cache
