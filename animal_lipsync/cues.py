@@ -83,7 +83,7 @@ def from_rhubarb(text: str) -> VisemeTrack:
     if start == "{":
         try:
             rows = [(cue["start"], cue["end"], cue["value"]) for cue in json.loads(text)["mouthCues"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FormatError(
                 "This is not Rhubarb's JSON: `mouthCues` with start, end and value is expected."
             ) from None
@@ -94,14 +94,14 @@ def from_rhubarb(text: str) -> VisemeTrack:
             rows = [
                 (cue.get("start"), cue.get("end"), cue.text) for cue in ElementTree.fromstring(text).iter("mouthCue")
             ]
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, UnicodeEncodeError) as error:
             raise FormatError(f"This is not Rhubarb's XML: {error}.") from None
     else:
         lines = [line.split() for line in text.splitlines() if line.strip()]
         for number, line in enumerate(lines, 1):
             if len(line) != 2:
                 raise FormatError(
-                    f"Line {number} must be a time and a shape, as Rhubarb writes them: {' '.join(line)!r}."
+                    f"Line {number} must be a time and a shape, as Rhubarb writes them: {' '.join(line)[:40]!r}."
                 )
         ends = [line[0] for line in lines[1:]] + [lines[-1][0]] if lines else []
         rows = [(start, end, shape) for (start, shape), end in zip(lines, ends, strict=True)]
@@ -109,7 +109,9 @@ def from_rhubarb(text: str) -> VisemeTrack:
     for number, (start, end, shape) in enumerate(rows, 1):
         start, end = _time(start, number), _time(end, number)
         if shape not in FROM_RHUBARB:
-            raise FormatError(f"Cue {number} has shape {shape!r}; Rhubarb's are {', '.join(sorted(FROM_RHUBARB))}.")
+            raise FormatError(
+                f"Cue {number} has shape {str(shape)[:20]!r}; Rhubarb's are {', '.join(sorted(FROM_RHUBARB))}."
+            )
         if end < start or (cues and start < cues[-1].end - 1e-6):
             raise FormatError(
                 f"Cue {number} at {start:g} s must follow the one before it and not end before it starts."

@@ -15,6 +15,7 @@ from .alignment import follow_transcript
 from .articulation import Mouth, smooth
 from .audio import join_blocks, resample_blocks, to_mono
 from .hearing import SAMPLE_RATE, hear
+from .recognition import follow_recognised
 from .types import (
     CHANNELS,
     HEAD_LIMIT,
@@ -48,6 +49,7 @@ def speech_to_motion(
     *,
     transcript: str | None = None,
     language: str = "en-us",
+    recognise: bool = False,
     mouth: Mouth = NATURAL,
 ) -> MouthMotion:
     """How a mouth moves that says what is heard, in any language: round(duration * frame_rate) frames, at least one.
@@ -59,21 +61,28 @@ def speech_to_motion(
         audio: the voice, whole or in blocks (`read_audio`).
         transcript: what is said; makes closures and vowels surer, and where it is wrong what is heard counts.
         language: of the transcript, as eSpeak NG calls it: en-us, de, fr, ja, cmn.
+        recognise: without a transcript, let PocketSphinx (where it is installed) understand English first: surer
+            closures, at four times real time instead of hundreds.
         mouth: whose it is and how it speaks.
 
     Raises:
         ValueError: nothing here knows how the language of the transcript is pronounced.
     """
     frame_rate = _positive(frame_rate)
-    if transcript:
+    text = transcript
+    if transcript or recognise:
         blocks = [audio] if isinstance(audio, Audio) else audio
         kept = list(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE))
-        heard = hear(kept)
-        heard, _ = follow_transcript(heard, transcript, language, audio=join_blocks(kept))
+        heard, voice = hear(kept), join_blocks(kept)
+        if transcript:
+            heard, _ = follow_transcript(heard, transcript, language, audio=voice)
+        else:
+            heard, words = follow_recognised(heard, voice)
+            text = " ".join(word.text for word in words)
     else:
         heard = hear(audio)
     track = viseme_track(heard.phones, believed=0 if transcript else BELIEVED)
-    track = replace(track, text=transcript or None)
+    track = replace(track, text=text or None)
     shapes = smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]
     lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0
@@ -130,7 +139,7 @@ def keyframes_to_motion(text: str) -> MouthMotion:
         time = _number(keyframe.get("time"), f"{where}.time")
         if not 0 <= time <= LONGEST:
             raise FormatError(f"{where}.time must lie between 0 and {LONGEST:g} seconds, got {time:g}.")
-        if last is not None and time <= last:
+        if last is not None and time < last + 1e-6:
             raise FormatError(
                 f"{where}.time must be later than {last:g}, that of the keyframe before it, got {time:g}."
             )

@@ -70,7 +70,10 @@ def from_arkit(text: str, frame_rate: Fraction, *, strength: float = 1.0) -> Mou
     Raises:
         FormatError: no column has a name of ARKit, or a value is not a number.
     """
-    lines = list(csv.reader(text.lstrip("\ufeff").splitlines()))
+    try:
+        lines = list(csv.reader(text.lstrip("\ufeff").splitlines()))
+    except csv.Error as error:
+        raise FormatError(f"This is not a table of comma-separated values: {error}; export it again.") from None
     names = [name.strip().lower() for name in lines[0]] if lines else []
     known = {name.lower() for shapes in ARKIT.values() for name in shapes} & set(names)
     if not known:

@@ -67,6 +67,7 @@ def test_rhubarb_tsv_looks_like_rhubarbs():
 @pytest.mark.parametrize("text, named", [
     ("0.00 A\nhello", "Line 2"), ("0.0\tQ\n1.0\tX", "shape 'Q'"), ("x\tA\n1.0\tX", "time in seconds"),
     ("nan\tA\n1.0\tX", "between 0 and"), ("1.0\tA\n0.5\tX", "must follow"), ("{}", "mouthCues"), ("{", "mouthCues"),
+    ('{"a":' * 100_000, "mouthCues"), ("x " * 1000, "as Rhubarb writes them: '.{40}'"), ("<\ud800/>", "XML"),
     ("<a", "XML"), ("<!DOCTYPE a><a/>", "DOCTYPE"), ('{"mouthCues": [{"start": 0, "end": "b", "value": "A"}]}', "time"),
 ])  # fmt: skip
 def test_a_broken_rhubarb_file_is_refused_by_name(text, named):

@@ -175,6 +175,7 @@ def test_inside_the_curve_is_scipys_pchip():
     (keyframes({"time": 0}, frame_rate="fast"), "frame_rate"),
     (keyframes({"jaw_open": 1}), "keyframes.0..time"),
     (keyframes({"time": 1}, {"time": 1}), "later than 1"),
+    (keyframes({"time": 0, "jaw_open": 0}, {"time": 1e-320, "jaw_open": 1}), "later than 0"),
     (keyframes({"time": -1}), "between 0 and"),
     (keyframes({"time": 1e6}), "between 0 and"),
     (keyframes({"time": 0, "jaw": 1}), "names 'jaw'"),

@@ -41,6 +41,8 @@ def test_a_performance_keeps_its_range():
         from_arkit("JawOpen\nwide\n", RATE)
     with pytest.raises(FormatError, match="names no blendshape"):
         from_arkit("a,b\n1,2\n", RATE)
+    with pytest.raises(FormatError, match="comma-separated"):
+        from_arkit("x" * 200_000, RATE)
 
 
 def test_lips_meet_where_arkit_takes_back_all_that_the_jaw_opens():
