@@ -33,7 +33,7 @@ def timeline_json(voice: Audio, motion: MouthMotion, *, given: bool = False) -> 
 def peaks(voice: Audio) -> np.ndarray:
     """(ceil(duration * PEAKS_PER_SECOND),) uint8, the largest sample of each hundredth of a second; 255 is 1."""
     samples = np.abs(voice.waveform).max(axis=0, initial=0)
-    count = int(np.ceil(voice.duration * PEAKS_PER_SECOND))
+    count = -(-len(samples) * PEAKS_PER_SECOND // voice.sample_rate)
     starts = (np.arange(count) * voice.sample_rate) // PEAKS_PER_SECOND
     loudest = np.maximum.reduceat(samples, starts) if count else samples
     return (255 * np.minimum(loudest, 1)).astype(np.uint8)

@@ -168,7 +168,10 @@ def test_the_editor_is_told_the_voice_and_its_mouth():
     assert document["duration"] == VOICE.duration and document["track"] == ""
     loud = peaks(VOICE)
     assert len(loud) == int(np.ceil(VOICE.duration * 100)) and loud.max() == int(255 * np.abs(VOICE.waveform).max())
-    assert not len(peaks(Audio(np.zeros((1, 0), np.float32), 8000)))
+    for samples in (0, 1, 48510, 48511):  # 2.2 s and a sample more; 2.2 * 100 is a little above 220 in floats
+        assert len(peaks(Audio(np.zeros((1, samples), np.float32), 22050))) == int(
+            np.ceil(Fraction(samples * 100, 22050))
+        )
 
 
 def test_the_editor_in_the_browser_moves_the_mouth_alike():
