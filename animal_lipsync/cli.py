@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .commands import animate, batch, demo, detect, frame, models, motion
+from .commands import animate, batch, compare, demo, detect, evaluate, frame, models, motion
 from .commands.options import UsageError, refuse_overwriting
 
-COMMANDS = (animate, detect, motion, frame, batch, models, demo)
+COMMANDS = (animate, detect, motion, frame, batch, evaluate, compare, models, demo)
 
 SETTLING = 3.0
 """Seconds in which what was begun is removed, undisturbed by a second Ctrl-C."""
@@ -53,6 +53,12 @@ def _in_words(report: dict) -> str:
     if "faces" in report:
         found = ", ".join(f"{face['id']}: {face['species']} ({face['score']})" for face in report["faces"])
         return f"{len(report['faces'])} faces: {found}" if found else "No face was found."
+    if "videos" in report:
+        return "\n\n".join(f"{name}\n{_lines(figures)}" for name, figures in report["videos"].items())
+    return _lines(report)
+
+
+def _lines(report: dict) -> str:
     return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in report.items() if value is not None)
 
 

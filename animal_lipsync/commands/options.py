@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..types import CHANNELS, FormatError, to_frame_rate
 
-OUTPUTS = ("output", "draw", "rhubarb")
+OUTPUTS = ("output", "draw", "rhubarb", "html", "report")
 INPUTS = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
 """Names of the options that are files which a command writes and reads."""
 
