@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
+
 from . import espeak
 from .articulation import Mouth
 from .motion import NATURAL, visemes_to_motion
@@ -15,6 +17,8 @@ CLOSURE = 0.06
 """Seconds before the burst of a stop that the lips are shut."""
 VOICED_CLOSURE = 0.6
 """Share of a [b] amid speech in which they are."""
+BEFORE, AFTER = 0.25, 0.4
+"""Seconds of silence in which the mouth opens and comes to rest."""
 LONGEST_TEXT = 50_000
 """Letters; about an hour."""
 FIRST_VOWEL = 0.6
@@ -30,7 +34,7 @@ def speak_text(
     pitch: int = 50,
     mouth: Mouth = NATURAL,
 ) -> tuple[Audio, MouthMotion]:
-    """A voice that says `text`, and how the mouth moves with it.
+    """A voice that says `text`, with a little silence at either end, and how the mouth moves with it.
 
     Args:
         language: as eSpeak NG calls it, with a variant of the voice if wanted: en-us, de+f3, ja.
@@ -48,6 +52,10 @@ def speak_text(
     if not 0 <= pitch <= 99:
         raise ValueError(f"pitch must lie between 0 and 99, got {pitch}.")
     audio, phonemes = espeak.speak(text, language, words_per_minute=words_per_minute, pitch=pitch)
+    before, after = (round(pause * audio.sample_rate) for pause in (BEFORE, AFTER))
+    audio = Audio(np.pad(audio.waveform, [(0, 0), (before, after)]), audio.sample_rate)
+    phonemes = [(start + BEFORE, end + BEFORE, ipa) for start, end, ipa in phonemes]
+    phonemes.append((phonemes[-1][1] if phonemes else 0.0, audio.duration, ""))
     if not any(phones_of(ipa) for _, _, ipa in phonemes):
         raise ValueError("There is nothing to say: the text holds no words that can be spoken in this language.")
     track = VisemeTrack(tuple(Cue(*run) for run in long_enough(_runs(phonemes, audio.duration))), text)

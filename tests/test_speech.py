@@ -20,7 +20,7 @@ def test_the_mouth_says_the_text(text, language):
     assert cues[0].start == 0 and cues[-1].end == pytest.approx(audio.duration)
     assert all(before.end == after.start for before, after in zip(cues[:-1], cues[1:], strict=True))
     opening = motion.channel("jaw_open") * (1 - motion.channel("mouth_close"))
-    assert opening.max() > 0.4
+    assert opening.max() > 0.4 and opening[0] == 0 and opening[-1] < 0.01
     for cue in cues:
         if cue.viseme == "PP":
             assert opening[round((cue.start + cue.end) / 2 * 25)] < 0.02
@@ -48,7 +48,7 @@ def test_lips_are_shut_while_the_voice_is_held_back():
 
 def test_a_faster_voice_is_shorter():
     slow, fast = (speak_text("One, two, three.", Fraction(25), words_per_minute=rate)[0] for rate in (100, 300))
-    assert fast.duration < 0.6 * slow.duration
+    assert fast.duration < 0.7 * slow.duration
 
 
 @pytest.mark.parametrize("options, named", [

@@ -28,7 +28,7 @@ def channel(motion: dict, name: str) -> np.ndarray:
 @spoken
 def test_a_text_becomes_a_voice_its_motion_and_a_chart(comfyui):
     say = comfyui.node(
-        "AnimalLipSync_SpeakText", text="My puppy barks.", language="en-us+f3", style="cartoon", blinks=20
+        "AnimalLipSync_SpeakText", text="My puppy barks.", language="en-us+f3", style="cartoon", blinks=40
     )
     face = comfyui.node("AnimalLipSync_MakeAnimalTalk", source=["picture", 0], voice=["say", 0], motion=["say", 1])
     prompt = {
