@@ -140,7 +140,9 @@ def log_mel(blocks: Iterable[Audio]) -> Iterator[np.ndarray]:
         count = max(0, (len(pending) - WINDOW) // HOP + 1)
         for start in range(0, count, 4096):
             rows = np.arange(start, min(count, start + 4096))[:, None] * HOP + np.arange(WINDOW)
-            power = np.abs(np.fft.rfft(pending[rows] * window, 512)) ** 2
+            frames = pending[rows]
+            frames -= frames.mean(axis=1, keepdims=True)  # a microphone's offset is no sound
+            power = np.abs(np.fft.rfft(frames * window, 512)) ** 2
             yield np.log10(power @ filters + 1e-12).astype(np.float32)
         pending = pending[count * HOP :]
 
