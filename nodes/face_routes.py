@@ -1,19 +1,14 @@
-"""What the editors in the browser ask the server for: a frame, the faces in it, and the same frame with an open mouth.
-
-Only files in ComfyUI's input, output and temp folders are read, by the names that ComfyUI's own widgets use.
-"""
+"""What the editors ask the server for: a frame, the faces in it, and the same frame with an open mouth."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
-import folder_paths
 import numpy as np
 from aiohttp import web
 from comfy_api.latest import InputImpl
@@ -27,6 +22,7 @@ from ..animal_lipsync.render import render
 from ..animal_lipsync.types import Faces, MouthMotion
 from ..animal_lipsync.video import read_frames
 from .inputs import MIN_SCORE
+from .routes import add_route, named_file
 from .types import to_pixel_frames
 
 LARGEST_SIDE = 2048
@@ -39,15 +35,7 @@ AROUND = 0.15
 
 def add_face_routes(routes: web.RouteTableDef) -> None:
     for path, answer in {"frame": show_frame, "faces": find_faces, "mouth": pose_mouth}.items():
-        routes.post(f"/animal_lipsync/{path}")(partial(_respond, answer))
-
-
-async def _respond(answer, request: web.Request) -> web.Response:
-    """An answer, worked out beside the server's own loop; what it has to complain about as {"error": text}."""
-    try:
-        return await asyncio.to_thread(answer, **await request.json())
-    except (ValueError, TypeError) as error:
-        return web.json_response({"error": str(error)}, status=400)
+        add_route(routes, path, answer)
 
 
 def show_frame(file: str, frame: int = 0) -> web.Response:
@@ -127,9 +115,7 @@ class File:
 
 
 def _open(file: str) -> File:
-    path = Path(folder_paths.get_annotated_filepath(str(file)))
-    if not path.is_file():
-        raise ValueError(f"{file} is not in ComfyUI's folders any more; choose it again.")
+    path = named_file(file)
     return _opened(path, path.stat().st_mtime_ns)
 
 
