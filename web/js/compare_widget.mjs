@@ -1,0 +1,31 @@
+// @ts-check
+// The comparison on its node; it holds no value.
+import { api } from "../../../scripts/api.js"
+import { Compare } from "./compare.mjs"
+
+const SMALLEST = 280
+const ROOMY = [460, 520]
+
+/** @param {any} node */
+export function addCompareWidget(node) {
+  const element = document.createElement("div")
+  const compare = new Compare(element)
+  const widget = node.addDOMWidget("comparison", "ANIMAL_COMPARE", element, {
+    getMinHeight: () => SMALLEST,
+    hideOnZoom: false,
+    serialize: false,
+  })
+  widget.serialize = false
+  const { onExecuted } = node
+  node.onExecuted = function (/** @type {any} */ output) {
+    onExecuted?.apply(this, arguments)
+    const videos = output?.compared ?? []
+    compare.show(videos.map((/** @type {any} */ video) => api.apiURL(`/view?${new URLSearchParams(video)}`)))
+  }
+  const { onRemove } = widget
+  widget.onRemove = function () {
+    compare.dispose()
+    onRemove?.apply(this, arguments)
+  }
+  node.setSize([Math.max(node.size[0], ROOMY[0]), Math.max(node.size[1], ROOMY[1])])
+}
