@@ -1,7 +1,9 @@
 import ast
+import io
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,19 @@ def test_the_library_imports_in_less_than_300_ms():
 
 def test_the_pack_holds_what_comfyui_needs_and_nothing_of_ours(shipped):
     names = {str(path) for path in shipped}
-    assert {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md"} <= names
+    assert {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "SECURITY.md"} <= names
     assert any(name.startswith("web/docs/") for name in names)
     assert any(name.startswith("workflows/") for name in names)
-    assert not [name for name in names if name.split("/")[0] in {"tests", "scripts", "dev", "benchmarks", ".ci"}]
+    ours = {"tests", "scripts", "dev", "benchmarks", ".ci", ".github", ".comfyignore", ".gitignore"}
+    assert not {name.split("/")[0] for name in names} & ours
+
+
+def test_the_pack_is_small_enough_for_the_registry(shipped):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as pack:
+        for path in shipped:
+            pack.write(ROOT / path, path)
+    assert archive.tell() < 25_000_000
 
 
 def test_shipped_python_holds_nothing_the_registry_refuses(shipped):
