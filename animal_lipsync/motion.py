@@ -69,20 +69,20 @@ def speech_to_motion(
         ValueError: nothing here knows how the language of the transcript is pronounced.
     """
     frame_rate = _positive(frame_rate)
-    text = transcript
+    text, words = transcript, []
     if transcript or recognise:
         blocks = [audio] if isinstance(audio, Audio) else audio
         kept = list(resample_blocks((to_mono(block) for block in blocks), SAMPLE_RATE))
         heard, voice = hear(kept), join_blocks(kept)
         if transcript:
-            heard, _ = follow_transcript(heard, transcript, language, audio=voice)
+            heard, words = follow_transcript(heard, transcript, language, audio=voice)
         else:
             heard, words = follow_recognised(heard, voice)
             text = " ".join(word.text for word in words)
     else:
         heard = hear(audio)
     track = viseme_track(heard.phones, believed=0 if transcript else BELIEVED)
-    track = replace(track, text=text or None)
+    track = replace(track, text=text or None, words=tuple((word.start, word.end, word.text) for word in words))
     shapes = smooth(np.exp(heard.phones) @ PHONE_SHAPES, BLUR)
     spoken = shapes[:, 0][shapes[:, 0] > 0.15]
     lift = np.clip(1 / np.percentile(spoken, 95), 1, MUMBLED) if len(spoken) else 1.0

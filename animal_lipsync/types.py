@@ -232,6 +232,8 @@ class VisemeTrack:
     cues: tuple[Cue, ...] = ()
     text: str | None = None
     """The transcript the cues were aligned to, if any."""
+    words: tuple[tuple[float, float, str], ...] = ()
+    """(start, end, word) of those of `text` that were heard, seconds."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from animal_lipsync import espeak
 from animal_lipsync.audio import load_audio, resample
 from animal_lipsync.edits import (
     FAR,
@@ -182,3 +183,11 @@ def test_the_editor_in_the_browser_moves_the_mouth_alike():
         edited = apply_edits(heard, Edits.from_json(json.dumps(case["edits"])))
         for name in SPOKEN:
             assert np.abs(edited.channel(name) - case["expected"][name]).mean() < 0.01
+
+
+@pytest.mark.skipif(not espeak.available(), reason="no eSpeak NG")
+def test_the_editor_is_told_the_words_of_a_transcript():
+    text = (files("animal_lipsync") / "samples" / "voice.txt").read_text()
+    document = json.loads(timeline_json(VOICE, speech_to_motion(VOICE, Fraction(25), transcript=text)))
+    assert len(document["words"]) >= 0.8 * len(text.split())
+    assert all(0 <= word["start"] < word["end"] <= VOICE.duration + 0.02 for word in document["words"])
