@@ -20,6 +20,7 @@ from .detection import (
     CUT_DIFFERENCE,
     SAME_FACE,
     Detector,
+    box_intersection,
     box_iou,
     cut_frame,
     find_boxes,
@@ -40,18 +41,40 @@ CROP = 96
 """Pixels along the side of the cut in which a head is followed."""
 MARGIN = 1.3
 """Side of that cut over the larger side of the head's box."""
+INNER = 0.45
+"""Of that cut: the part in the middle that is head and not what is behind it."""
 ALIKE = 0.5
 """How alike the patches of a head must stay from one frame to the next; below it the head is lost."""
+WITHIN = 0.75
+"""Share of the smaller box in the larger one that makes them one head."""
 FORGET = 0.7
 """What is left of a face's score when a search does not find it where it was followed to."""
 PATIENCE = 25
-"""Frames without a trace of a head after which it is not expected back."""
+"""Frames without a trace of a head, or of a scene, after which it is not expected back."""
 CHUNK = 32
 """Frames that are held at once when a clip is read backwards."""
 CANDIDATE, CANDIDATES = 0.15, 12
 """Heads of at least this score are looked at more closely in a search, and no more than so many."""
 STRAY = 0.05
 """Of the cut's side: how far the mouth of a head may move on its own from one frame to the next."""
+
+
+class Scenes:
+    """Numbers the scenes of a video; one that goes on after a flash or damaged frames keeps its number."""
+
+    def __init__(self):
+        self._count = 0
+        self._ends: dict[int, tuple[int, np.ndarray]] = {}
+
+    def of(self, frame: int, pixels: np.ndarray) -> int:
+        """The scene of a frame, (H, W, 3) uint8; frames come in order."""
+        small = pixels[:: -(-len(pixels) // 24), :: -(-pixels.shape[1] // 32)].astype(np.int16)
+        self._ends = {scene: end for scene, end in self._ends.items() if frame - end[0] <= PATIENCE}
+        alike = [scene for scene, (_, end) in self._ends.items() if np.abs(small - end).mean() <= 255 * CUT_DIFFERENCE]
+        scene = max(alike, key=lambda scene: self._ends[scene][0], default=self._count)
+        self._count = max(self._count, scene + 1)
+        self._ends[scene] = frame, small
+        return scene
 
 
 class Found(NamedTuple):
@@ -89,12 +112,11 @@ def follow_faces(
     """
     detector = detector or load_detector()
     recent: deque[tuple[Tensor, Detections]] = deque()
-    thumbnail, search_at, runs = None, 0, 0
+    scenes, search_at, runs = Scenes(), 0, 0
     for index, pixels in enumerate(frames):
         frame = load_frame(pixels, detector.device)
-        last, thumbnail = thumbnail, pixels[:: -(-len(pixels) // 24), :: -(-pixels.shape[1] // 32)].astype(np.int16)
-        is_cut = last is not None and np.abs(thumbnail - last).mean() > 255 * CUT_DIFFERENCE
-        if is_cut:
+        scene = scenes.of(index, pixels)
+        if recent and scene != recent[-1][1].scene:
             yield from (seen for _, seen in recent)
             recent.clear()
         known = follow(recent[-1][1], recent[-1][0], frame) if recent else Detections.none(*pixels.shape[1::-1])
@@ -116,7 +138,7 @@ def follow_faces(
             search_at = index + (2 if len(fresh) else every)
         else:
             now = known
-        recent.append((frame, replace(now, is_cut=is_cut)))
+        recent.append((frame, replace(now, scene=scene)))
         if len(recent) > every:
             yield recent.popleft()[1]
     yield from (seen for _, seen in recent)
@@ -128,17 +150,21 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
     Args:
         min_score: of faces to believe; with 0 everything found is one, known to the networks or not.
     """
-    enough = np.flatnonzero(found.scores >= min(CANDIDATE, min_score))[:CANDIDATES]
+    enough = np.flatnonzero(found.scores >= min(CANDIDATE, min_score))
+    enough = enough[:CANDIDATES] if min_score else enough
     boxes = torch.as_tensor(found.boxes[enough]).reshape(-1, 4).float()
     scores, is_new = found.scores[enough], np.ones(len(enough), bool)
     old_boxes, old_scores = torch.as_tensor(known.boxes).clone(), FORGET * known.scores
     species = list(known.species)
-    for i, overlap in enumerate(box_iou(old_boxes, boxes).numpy()):
-        same = overlap > SAME_FACE
+    overlaps, common = box_iou(old_boxes, boxes).numpy(), box_intersection(old_boxes, boxes).numpy()
+    sizes, old_sizes = ((b[:, 2:] - b[:, :2]).prod(1).numpy() for b in (boxes, old_boxes))
+    for i in range(len(known)):
+        same = (overlaps[i] > SAME_FACE) | (common[i] > WITHIN * np.minimum(sizes, old_sizes[i]))
         if same.any():
+            best = int((overlaps[i] * same).argmax())
             # a quarter of the way to where it is found now: enough to follow, too little to jump
-            old_boxes[i].lerp_(boxes[overlap.argmax()], 0.25)
-            old_scores[i] = scores[overlap.argmax()]
+            old_boxes[i].lerp_(boxes[best], 0.25)
+            old_scores[i] = scores[best]
             is_new &= ~same
     species += [found.species[i] for i in enough[is_new]]
     heads, scores = torch.cat([old_boxes, boxes[is_new]]), np.concatenate([old_scores, scores[is_new]])
@@ -212,7 +238,7 @@ def believe(seen: Detections, species: Sequence[str], *, sure: float = 0.3) -> D
 def follow(known: Detections, before: Tensor, after: Tensor) -> Detections:
     """The same faces in the next frame, moved as their pixels moved; how alike they look says whether to believe it."""
     if not len(known):
-        return replace(known, is_cut=False, is_searched=False, best_score=0.0)
+        return replace(known, is_searched=False, best_score=0.0)
     points, boxes = (torch.as_tensor(array, device=before.device) for array in (known.keypoints, known.boxes))
     centre, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     crops = torch.cat([centre, MARGIN * sides.amax(1, keepdim=True), 0 * sides[:, :1]], 1)
@@ -222,6 +248,7 @@ def follow(known: Detections, before: Tensor, after: Tensor) -> Detections:
     grown = torch.linalg.det(motion[:, :, :2]).clamp(0.8, 1.25).sqrt()[:, None]
     new_boxes = torch.cat([centre + shift - sides / 2 * grown, centre + shift + sides / 2 * grown], 1)
     went = torch.cat([moved - points, (new_boxes - boxes).unflatten(1, (2, 2))], 1)
+    alike = alike * _is_inside(centre + shift, after)
     return replace(
         known,
         boxes=new_boxes.cpu().numpy(),
@@ -229,7 +256,6 @@ def follow(known: Detections, before: Tensor, after: Tensor) -> Detections:
         moved=went.cpu().numpy(),
         alike=alike.cpu().numpy(),
         placed=np.zeros(len(known), bool),
-        is_cut=False,
         is_searched=False,
         best_score=0.0,
     )
@@ -249,7 +275,7 @@ def measure(before: Tensor, crops: Tensor, after: Tensor, after_crops: Tensor, p
     first, second = (
         cut_frame(frame, at, CROP).mean(1, keepdim=True) for frame, at in ((before, crops), (after, after_crops))
     )
-    at = torch.linspace(-0.7, 0.7, 6, device=points.device)
+    at = torch.linspace(-INNER, INNER, 6, device=points.device)
     grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1).reshape(1, -1, 2).expand(len(crops), -1, -1)
     half = CROP / 2
     flow = follow_points(first, second, (grid + 1) * half)
@@ -326,7 +352,8 @@ def follow_face(
                 crop, at = _moved_crop(guess_crop, motion), again
             elif likeness > ALIKE:
                 crop, at = guess_crop, guess
-            lost = 0 if max(likeness, anchored) > ALIKE else lost + 1
+            is_seen = (max(likeness, anchored) > ALIKE) & _is_inside(crop[:, :2], now)
+            lost = 0 if is_seen else lost + 1
             likeness = torch.maximum(likeness, anchored)
         before = now
         if not lost:
@@ -345,6 +372,11 @@ def out_and_back(clip: Clip, frame: int) -> Iterator[np.ndarray]:
     yield from clip.read_from(frame)
     for start in reversed(range(0, frame, CHUNK)):
         yield from reversed(list(islice(clip.read_from(start), min(CHUNK, frame - start))))
+
+
+def _is_inside(points: Tensor, frame: Tensor) -> Tensor:
+    """(N,) bool: whether points (N, 2) lie in a frame (H, W, 3)."""
+    return ((points >= 0) & (points < points.new_tensor([frame.shape[1], frame.shape[0]]))).all(1)
 
 
 def _moved_crop(crop: Tensor, motion: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ REACH = 0.8
 APPEARANCE_WEIGHT = 1.5
 """Cost of a face that looks entirely different, where 1 is a face `REACH` away."""
 MAX_COST = 1.5
-BRIDGE = 0.4
+BRIDGE = 0.2
 """Seconds; an animal that is not seen for longer counts as not visible until it is seen again."""
 SIGHTING_NOISE = 0.015
 """How far off a point of score 1 is, where a network looked, over the head's size."""
@@ -58,8 +58,8 @@ class Detections:
     """(N,) bool: the networks placed the points in this very frame; otherwise they were only followed."""
     is_searched: bool = True
     """The whole picture was looked at."""
-    is_cut: bool = False
-    """The first frame of a new scene: nothing here is what it was a frame ago."""
+    scene: int = 0
+    """Number of the scene: what is in one is not what is in another."""
     best_score: float = 0.0
     """Of all candidates, those below the asked-for score included."""
 
@@ -140,10 +140,10 @@ def track_faces(
     for frame, seen in enumerate(detections):
         width, height, count, searches = seen.width, seen.height, frame + 1, searches + seen.is_searched
         best = max(best, (seen.best_score, -frame))
-        live = [] if seen.is_cut else [track for track in live if frame - track.frames[-1] <= max_frames]
+        live = [track for track in live if frame - track.frames[-1] <= max_frames]
         going_on = {track.run: track for track in live if track.run >= 0 and track.frames[-1] == frame - 1}
         matched = {i: going_on[run] for i, run in enumerate(seen.runs) if run in going_on}
-        lost = [track for track in live if track not in matched.values()]
+        lost = [track for track in live if track.scene == seen.scene and track not in matched.values()]
         fresh = np.array([i for i in range(len(seen)) if i not in matched], int)
         matched |= {int(fresh[i]): track for i, track in _match(lost, seen[fresh], frame).items()}
         for i in range(len(seen)):
@@ -180,7 +180,7 @@ class _Sightings:
         self.moved: list[np.ndarray] = []
         self.alike: list[float] = []
         self.placed: list[bool] = []
-        self.appearance = seen.appearance[i]
+        self.scene, self.appearance = seen.scene, seen.appearance[i]
 
     def add(self, frame: int, seen: Detections, i: int):
         self.run = int(seen.runs[i])
@@ -199,6 +199,12 @@ class _Sightings:
     @property
     def score(self) -> float:
         return float(np.mean(self.scores))
+
+    @property
+    def size(self) -> float:
+        """Of the head, lately; one that goes behind something seems to shrink."""
+        boxes = np.array(self.boxes[-25:])
+        return max(1.0, float(np.median(np.max(boxes[:, 2:] - boxes[:, :2], axis=1))))
 
     def expected_box(self, frame: int) -> np.ndarray:
         """Where the head should be by now if it goes on as it went; at most three frames ahead."""
@@ -236,7 +242,7 @@ def _match(lost: list[_Sightings], seen: Detections, frame: int) -> dict[int, _S
     pairs = []
     for track in lost:
         box = track.expected_box(frame)
-        size = max(box[2] - box[0], box[3] - box[1], 1.0)
+        size = track.size
         reach = REACH * size * math.sqrt(frame - track.frames[-1])
         for i in range(len(seen)):
             other = seen.boxes[i]

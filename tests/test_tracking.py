@@ -13,7 +13,7 @@ FACE = np.array([[-20, -20], [20, -20], [0, 5], [-12, 20], [12, 20], [0, 18], [0
 LOOKS = np.eye(4, dtype=np.float32)
 
 
-def frame(*animals, before=(), looked=True, is_cut=False, width=WIDTH):
+def frame(*animals, before=(), looked=True, scene=0, width=WIDTH):
     """Detections of animals given as (x, y, looks, species, run); those of a run in `before` were followed."""
     points = np.array([FACE + animal[:2] for animal in animals], np.float32).reshape(-1, 9, 2)
     centres = np.array([animal[:2] for animal in animals], np.float32).reshape(-1, 2)
@@ -35,7 +35,7 @@ def frame(*animals, before=(), looked=True, is_cut=False, width=WIDTH):
         moved=np.array(moved, np.float32).reshape(-1, 1, 2).repeat(11, 1),
         placed=np.full(len(animals), looked),
         is_searched=looked,
-        is_cut=is_cut,
+        scene=scene,
         best_score=0.9 if animals else 0.21,
     )
 
@@ -60,11 +60,11 @@ def test_one_animal_in_every_frame_is_one_track_of_the_whole_length():
 
 
 def test_a_short_gap_is_bridged_and_its_points_have_no_score():
-    seen = [frame((100 + 2 * t, 100, 0, "cat")) if not 10 <= t < 18 else frame() for t in range(30)]
+    seen = [frame((100 + 2 * t, 100, 0, "cat")) if not 10 <= t < 14 else frame() for t in range(30)]
     track = track_faces(seen, Fraction(25)).tracks[0]
     assert track.visible.all()
-    assert np.allclose(track.keypoints[14, 2], (128, 105), atol=2.0)
-    assert (track.score[10:18] == 0).all() and (track.score[9] > 0).all()
+    assert np.allclose(track.keypoints[12, 2], (124, 105), atol=2.0)
+    assert (track.score[10:14] == 0).all() and (track.score[9] > 0).all()
 
 
 def test_an_animal_that_was_long_out_of_sight_is_the_same_one_but_not_visible_in_between():
@@ -104,9 +104,14 @@ def test_faces_are_numbered_from_left_to_right():
 
 
 def test_a_new_scene_ends_every_track():
-    seen = [frame((100, 100, 0, "dog"), is_cut=t == 20) for t in range(40)]
+    seen = [frame((100, 100, 0, "dog"), scene=t // 20) for t in range(40)]
     faces = track_faces(seen, Fraction(25))
     assert sorted(np.flatnonzero(track.visible)[0] for track in faces.tracks) == [0, 20]
+
+
+def test_a_flash_between_two_frames_of_a_scene_ends_nothing():
+    seen = [frame(scene=1) if t == 20 else frame((100, 100, 0, "dog")) for t in range(40)]
+    assert len(track_faces(seen, Fraction(25)).tracks) == 1
 
 
 def test_what_one_search_alone_took_for_a_face_is_a_false_alarm_but_a_short_video_is_not():

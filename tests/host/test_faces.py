@@ -127,9 +127,9 @@ def test_a_box_of_a_core_node_is_the_face(comfyui):
         detect=detect,
         mask=mask,
         masked=masked,
-        texts={"boxed": ("detect", 2), "masked": ("masked", 2)},
+        texts={"in_box": ("detect", 2), "in_mask": ("masked", 2)},
     )
-    for name in ("boxed", "masked"):
+    for name in ("in_box", "in_mask"):
         (track,) = read_faces(texts[name]).tracks
         overlap = np.minimum(track.boxes[0, 2:], FOX[2:]) - np.maximum(track.boxes[0, :2], FOX[:2])
         assert np.prod(overlap) > 0.6 * np.prod(FOX[2:] - FOX[:2]), name
