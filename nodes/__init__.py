@@ -5,6 +5,7 @@ from server import PromptServer
 
 from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import SpeakText, VoiceEffect
+from .compare import Compare
 from .crop import CropMouth, StitchMouth
 from .dialogue import TakeTurns
 from .edit_visemes import EditVisemes
@@ -36,6 +37,7 @@ NODES = [
     StitchMouth,
     DrawLandmarks,
     VoiceEffect,
+    Compare,
     TakeTurns,
 ]
 

@@ -2,6 +2,7 @@
 // The only file that acts when the page imports it.
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
+import { addCompareWidget } from "./compare_widget.mjs"
 import { keypointWidget } from "./face_widgets.mjs"
 import { timelineWidget } from "./timeline_widget.mjs"
 
@@ -46,4 +47,11 @@ app.registerExtension({
 app.registerExtension({
   name: "AnimalLipSync.Visemes",
   getCustomWidgets: () => ({ ANIMAL_TIMELINE: timelineWidget }),
+})
+
+app.registerExtension({
+  name: "AnimalLipSync.Compare",
+  nodeCreated(node) {
+    if (node.comfyClass === "AnimalLipSync_Compare") addCompareWidget(node)
+  },
 })
