@@ -277,3 +277,37 @@ def test_copies_are_independent_and_deleted_ones_leave_nothing(editor, page):
     editor.page.evaluate(f"() => {edited}.forEach(n => app.graph.remove(n))")
     editor.page.wait_for_timeout(500)
     assert editor.page.locator(".animal-timeline").count() == 0
+
+
+def test_videos_are_compared_in_step(page, comfyui):
+    load = {"id": 1, "type": "LoadVideo", "pos": [20, 80], "size": [270, 200], "inputs": []}
+    load |= {"outputs": [{"name": "VIDEO", "type": "VIDEO", "links": [1, 2]}]}
+    load |= {"widgets_values": ["animal-lipsync-fox-clip.mp4", "image"]}
+    compare = {
+        "id": 2,
+        "type": "AnimalLipSync_Compare",
+        "pos": [360, 80],
+        "size": [480, 560],
+        "widgets_values": [0, 20],
+    }
+    compare["inputs"] = [{"name": f"videos.video_{i}", "type": "VIDEO", "link": i + 1} for i in range(2)]
+    compare["outputs"] = [{"name": "side_by_side", "type": "VIDEO", "links": None}]
+    links = [[1, 1, 0, 2, 0, "VIDEO"], [2, 1, 0, 2, 1, "VIDEO"]]
+    page.open({"last_node_id": 2, "last_link_id": 2, "nodes": [load, compare], "links": links, "version": 0.4})
+    prompt = page.prompt()
+    assert prompt["2"]["inputs"] == {"sound": 0, "crf": 20, "videos.video_0": ["1", 0], "videos.video_1": ["1", 0]}
+    entry = comfyui.wait(page.press_run())
+    assert entry["status"]["status_str"] == "success"
+    element = page.page.locator(".animal-compare")
+    videos = "[...document.querySelectorAll('.animal-compare video')]"
+    page.page.wait_for_function(f"() => {videos}.length === 2 && {videos}.every(video => video.readyState >= 3)")
+    element.get_by_role("button", name="Play").click()
+    page.page.wait_for_function(f"() => {videos}.every(video => video.currentTime > 0.5)")
+    element.get_by_role("button", name="Pause").click()
+    lower, upper = page.page.evaluate(f"() => {videos}.map(video => video.currentTime)")
+    assert lower == pytest.approx(upper, abs=0.1)
+    box = element.locator(".stage").bounding_box()
+    page.page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    assert element.locator(".handle").get_attribute("aria-valuenow") == "25"
+    page.open(page.workflow())
+    assert page.prompt() == prompt

@@ -34,7 +34,7 @@ export class Compare {
     const { left, right, hear, notice, stage } = this.#parts
     this.#urls = urls
     for (const [index, choice] of [left, right].entries()) {
-      choice.replaceChildren(...urls.map((_, i) => new Option(`Video ${LETTERS[i]}`, String(i))))
+      choice.replaceChildren(...urls.map((_, i) => new Option(LETTERS[i], String(i))))
       choice.value = String(Math.min(index, urls.length - 1))
     }
     hear.replaceChildren(...urls.map((_, i) => new Option(`Hear ${LETTERS[i]}`, String(i))), new Option("Silent", ""))
@@ -204,9 +204,9 @@ function build(element) {
         <option value="1">1×</option><option value="0.5">½×</option><option value="0.25">¼×</option>
       </select>
       <span class="gap"></span>
-      <select class="left" aria-label="Video left of the line"></select>
-      <select class="right" aria-label="Video right of the line"></select>
-      <select class="hear" aria-label="Sound"></select>
+      <select class="left" aria-label="Video left of the line" title="Left of the line"></select>
+      <select class="right" aria-label="Video right of the line" title="Right of the line"></select>
+      <select class="hear" aria-label="Sound" title="Whose sound is heard"></select>
     </div>`
   /** @param {string} name */
   const part = (name) => /** @type {any} */ (element.querySelector(`.${name}`))
