@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -20,7 +21,6 @@ from .musetalk import TOKEN_WIDTH
 from .whisper import BANDS, WhisperEncoder
 
 UNET_TENSORS = 686
-PICKLES = {".pth", ".pt", ".bin", ".ckpt"}
 OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Attention of a VAE as diffusers called it before 2023, and the file of `sd-vae-ft-mse` does still."""
 
@@ -107,7 +107,7 @@ def converted(path: str | os.PathLike) -> Path:
         OSError: there is no room for it.
     """
     path = Path(path)
-    if path.suffix.lower() not in PICKLES:
+    if not _is_pickle(path):
         return path
     twin = path.with_suffix(".fp16.safetensors")
     if not twin.is_file():
@@ -141,7 +141,7 @@ def _read(path: str | os.PathLike) -> dict[str, Tensor]:
             f"There are no weights at {path}; `animal-lipsync models download` fetches them."
         )
     try:
-        if path.suffix.lower() in PICKLES:
+        if _is_pickle(path):
             state = torch.load(path, map_location="cpu", weights_only=True)
         else:
             state = load_file(path)
@@ -156,6 +156,12 @@ def _read(path: str | os.PathLike) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise UnsupportedCheckpointError(f"{path} holds no weights by name; download it again.")
     return state
+
+
+def _is_pickle(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")  # PyTorch's archives and what came before them
+    return False
 
 
 def _one(state: dict[str, Tensor], ending: str) -> Tensor | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -32,6 +33,8 @@ CELL = 8
 """Pixels of the crop over which colours are compared."""
 SPREAD = 5
 """Cells over which a difference in colour is carried into the mouth."""
+FACE_BYTES = 160_000_000
+"""Memory of a graphics card for one face on its way through UNet and decoder in half precision, roughly."""
 LARGEST_SHIFT = 0.2
 """Of a colour of [0, 1]; more is a different picture, not a different light."""
 
@@ -60,7 +63,7 @@ class InpaintEngine:
         self.guide = guide
         self.match_colours = match_colours
         self.latents: OrderedDict[bytes, Tensor] = OrderedDict(latents or {})
-        self._kept = max(KEPT, len(self.latents))
+        self.kept = max(KEPT, len(self.latents))
         self._dtype = networks.dtype
 
     def region(self, face: FaceTrack, speech: SpeechFrames, width: int, height: int) -> tuple[int, int, int, int]:
@@ -101,25 +104,14 @@ class InpaintEngine:
         if len(face) != len(frames) or len(frames) not in (1, len(speech)):
             raise ValueError(f"{len(frames)} frames, {len(face)} faces and {len(speech)} of speech do not match.")
         out = frames.expand(len(speech), -1, -1, -1).clone()
-        crop = self._place(face)
-        boxes = _boxes(crop, *frames.shape[:1:-1])
-        seen = face.visible & (boxes[:, :2] < boxes[:, 2:]).all(1)
-        rows = np.flatnonzero(np.broadcast_to(seen, len(speech)) & (speech.speaking > 0))
+        seen = np.broadcast_to(self.sees(face, *frames.shape[:1:-1]), len(speech))
+        rows = np.flatnonzero(seen & (speech.speaking > 0))
         if not len(rows):
             return out
         if len(frames) > 1:
-            frames, face, crop, boxes = frames[rows], face[rows], crop[rows], boxes[rows]
-        crops = _cut(frames, crop, boxes)
-
-        def references(new: list[int]) -> Tensor:
-            if not self.guide:
-                return crops[new]
-            opened = MouthMotion.from_channels(25, len(new), jaw_open=GUIDE_OPENING)
-            opened = self.guide(frames[new], face[new], opened, canvas=canvas, is_still=is_still)
-            return _cut(opened, crop[new], boxes[new])
-
-        names = [self._name(*face) for face in zip(frames, crop.centre, crop.across, crop.side, boxes, strict=True)]
-        latents = self._encode(names, crops, references)
+            frames, face = frames[rows], face[rows]
+        crop = self._place(face)
+        crops, latents = self.encode(frames, face, canvas=canvas, is_still=is_still)
         painted = self._paint(latents.expand(len(rows), -1, -1, -1), speech[rows]).to(frames)
         mask = lower_face_mask(crop).to(frames.device)
         if self.match_colours:
@@ -127,6 +119,34 @@ class InpaintEngine:
         shown = torch.from_numpy(speech.speaking[rows]).to(frames.device)[:, None, None] * mask
         out[rows] = composite(out[rows], painted, shown, crop)
         return out
+
+    def sees(self, face: FaceTrack, width: int, height: int) -> np.ndarray:
+        """(N,) whether there is anything of each face in a frame of that size."""
+        boxes = _boxes(self._place(face), width, height)
+        return face.visible & (boxes[:, :2] < boxes[:, 2:]).all(1)
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor, face: FaceTrack, *, canvas=None, is_still: bool = True) -> tuple[Tensor, Tensor]:
+        """Crops (N, 3, 256, 256) of faces that lie in these frames, and latents (N, 8, 32, 32), remembered."""
+        crop = self._place(face)
+        boxes = _boxes(crop, *frames.shape[:1:-1])
+        crops = _cut(frames, crop, boxes)
+        names = [self._name(*face) for face in zip(frames, crop.centre, crop.across, crop.side, boxes, strict=True)]
+        new = [index for index, name in enumerate(names) if name not in self.latents and name not in names[:index]]
+        if new:
+            references = crops[new]
+            if self.guide:
+                opened = MouthMotion.from_channels(25, len(new), jaw_open=GUIDE_OPENING)
+                opened = self.guide(frames[new], face[new], opened, canvas=canvas, is_still=is_still)
+                references = _cut(opened, crop[new], boxes[new])
+            encoded = self._in_batches(partial(latents_of, encode=self.networks.encode), crops[new], references)
+            self.latents.update(zip((names[index] for index in new), encoded, strict=True))
+        latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
+        for name in names:
+            self.latents.move_to_end(name)
+        while len(self.latents) > self.kept:
+            self.latents.popitem(last=False)
+        return crops, latents
 
     def _place(self, face: FaceTrack) -> MouthCrop:
         return place_lower_face(face, drop=GUIDE_OPENING if self.guide else 0)
@@ -139,21 +159,6 @@ class InpaintEngine:
         content = blake2b(pixels.tobytes(), digest_size=16, salt=b"guided" if self.guide else b"")
         content.update(place.astype(np.int64).tobytes())
         return content.digest()
-
-    def _encode(self, names: list[bytes], crops: Tensor, references: Callable[[list[int]], Tensor]) -> Tensor:
-        """(N, 8, 32, 32) of crops with these names; only those not seen before are encoded."""
-        new = [index for index, name in enumerate(names) if name not in self.latents and name not in names[:index]]
-        if new:
-            encoded = self._in_batches(
-                lambda *images: latents_of(*images, encode=self.networks.encode), crops[new], references(new)
-            )
-            self.latents.update(zip((names[index] for index in new), encoded, strict=True))
-        latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
-        for name in names:
-            self.latents.move_to_end(name)
-        while len(self.latents) > self._kept:
-            self.latents.popitem(last=False)
-        return latents
 
     def _paint(self, latents: Tensor, speech: SpeechFrames) -> Tensor:
         painted = self._in_batches(self._paint_batch, latents, speech.tokens())
@@ -188,6 +193,11 @@ class InpaintEngine:
             else:
                 start += len(parts[-1])
         return torch.cat(parts)
+
+
+def fitting_batch(free: int) -> int:
+    """Faces that are painted at once where so many bytes of memory are free: from 1 to 8, more are hardly faster."""
+    return int(np.clip(free / 2 // FACE_BYTES, 1, 8))
 
 
 def match_colours(painted: Tensor, crops: Tensor, mask: Tensor) -> Tensor:

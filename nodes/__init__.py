@@ -9,8 +9,10 @@ from .compare import Compare
 from .crop import CropMouth, StitchMouth
 from .dialogue import TakeTurns
 from .edit_visemes import EditVisemes
+from .evaluate import EvaluateLipSync
 from .face_routes import add_face_routes
 from .faces import ChooseFace, DetectAnimalFaces, TrackFace
+from .inpaint import AnimateMouthInpaint, LoadMuseTalk, PrepareAnimal, SpeechFeatures
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
@@ -33,6 +35,10 @@ NODES = [
     MotionFromPerformance,
     LoadMouthMotion,
     AnimateMouthWarp,
+    LoadMuseTalk,
+    SpeechFeatures,
+    PrepareAnimal,
+    AnimateMouthInpaint,
     CropMouth,
     StitchMouth,
     DrawLandmarks,

@@ -16,8 +16,9 @@ from ..animal_lipsync.dialogue import mix_audio
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import to_frames
 from ..animal_lipsync.inside import OpenMouth
+from ..animal_lipsync.render import Drive, MouthEngine
 from ..animal_lipsync.speaker import choose_face
-from ..animal_lipsync.types import Audio, FaceTrack, MouthMotion
+from ..animal_lipsync.types import Audio, FaceTrack
 from .finding import faces_of, find_face, tell
 from .inputs import (
     blinks_input,
@@ -34,6 +35,7 @@ from .inputs import (
     style_input,
     variation_input,
 )
+from .keypoints import face_by_hand
 from .media import open_source, result_file, show, with_progress
 from .motion import enliven, speak
 from .types import CATEGORY, AnimalFace, AnimalFaces, Motion, chosen, to_audio
@@ -85,6 +87,15 @@ class MakeAnimalTalk(io.ComfyNode):
                 ),
                 speaker_input(),
                 keep_sound_input(),
+                io.String.Input(
+                    "by_hand",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    socketless=True,
+                    extra_dict={"widgetType": "ANIMAL_LIP_SYNC_KEYPOINT_BUTTON"},
+                    tooltip="Where the mouth is, when it was found wrongly: opens the picture to drag its points.",
+                ),
             ],
             outputs=[
                 io.Video.Output("video"),
@@ -113,13 +124,16 @@ class MakeAnimalTalk(io.ComfyNode):
         keypoints=None,
         transcript="",
         motion=None,
+        by_hand="",
     ) -> io.NodeOutput:
         voice = to_audio(voice)
         with open_source(source, frame_rate) as (clip, sound):
-            faces = faces_of(clip, keypoints, min_score)
-            index = choose_face(faces, face, speaker)
-            tell(cls, faces, index)
-            track = clip.face(faces, index)
+            track = face_by_hand(clip, by_hand, face, min_score, keypoints)
+            if track is None:
+                faces = faces_of(clip, keypoints, min_score)
+                index = choose_face(faces, face, speaker)
+                tell(cls, faces, index)
+                track = clip.face(faces, index)
             if motion is None:
                 motion = speak(
                     voice,
@@ -131,7 +145,7 @@ class MakeAnimalTalk(io.ComfyNode):
             motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)
             if keep_sound and sound:
                 voice = mix_audio(voice, sound)
-            video, preview = _make_video(clip, track, motion, voice, WarpEngine(), crf)
+            video, preview = make_video(clip, track, motion, voice, WarpEngine(), crf)
             return io.NodeOutput(video, chosen(track, clip), motion, ui=preview)
 
 
@@ -184,11 +198,12 @@ class AnimateMouthWarp(io.ComfyNode):
         with open_source(source, frame_rate) as (clip, sound):
             if voice is not None:
                 sound = to_audio(voice)
-            video, preview = _make_video(clip, clip.face(face), motion, sound or SILENCE, engine, crf)
+            video, preview = make_video(clip, clip.face(face), motion, sound or SILENCE, engine, crf)
             return io.NodeOutput(video, ui=preview)
 
 
-def _make_video(clip: Clip, face: FaceTrack, motion: MouthMotion, voice: Audio | Path, engine: WarpEngine, crf: int):
+def make_video(clip: Clip, face: FaceTrack, motion: Drive, voice: Audio | Path, engine: MouthEngine, crf: int):
+    """A video of `animate`, with progress and Cancel, as `show` gives it."""
     output = result_file()
     with closing(animate(clip, face, motion, voice, output, engine, device=get_torch_device(), crf=crf)) as frames:
         for _ in with_progress(frames, output_frames(clip, motion, voice)):

@@ -6,6 +6,8 @@ MOUTH_MOTION  `MouthMotion`.
 VISEME_TRACK  `VisemeTrack`: what is said when.
 FACE_LANDMARKS  filmed faces, of core's Detect Face Landmarks (MediaPipe).
 MOUTH_STITCH  `MouthStitch` (crop.py).
+SPEECH_FEATURES  `SpeechFeatures`: a voice as Whisper hears it.
+PREPARED_ANIMAL  `PreparedAnimal`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ Motion = io.Custom("MOUTH_MOTION")
 Visemes = io.Custom("VISEME_TRACK")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
 Stitch = io.Custom("MOUTH_STITCH")
+Features = io.Custom("SPEECH_FEATURES")
+Prepared = io.Custom("PREPARED_ANIMAL")
 
 
 def to_audio(voice: dict | None) -> Audio:

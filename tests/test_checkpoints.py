@@ -107,6 +107,8 @@ def test_a_pickle_is_converted_once_to_half_precision(files, tmp_path):
     exact, half = read_unet(path), read_unet(twin)
     assert all(torch.equal(exact[name].half(), half[name]) for name in exact)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["unet.fp16.safetensors", "unet.pth"]
+    path.rename(tmp_path / "misnamed.safetensors")
+    assert converted(tmp_path / "misnamed.safetensors").name == "misnamed.fp16.safetensors"
 
 
 def test_the_old_names_of_a_vaes_attention_are_understood(tmp_path):
