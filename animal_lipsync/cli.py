@@ -52,7 +52,8 @@ def _in_words(report: dict) -> str:
         )
     if "faces" in report:
         found = ", ".join(f"{face['id']}: {face['species']} ({face['score']})" for face in report["faces"])
-        return f"{len(report['faces'])} faces: {found}" if found else "No face was found."
+        noun = "face" if len(report["faces"]) == 1 else "faces"
+        return f"{len(report['faces'])} {noun}: {found}" if found else "No face was found."
     if "videos" in report:
         return "\n\n".join(f"{name}\n{_lines(figures)}" for name, figures in report["videos"].items())
     return _lines(report)
