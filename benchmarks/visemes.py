@@ -1,6 +1,7 @@
 """How well the mouth follows a voice: labelled speech in, the columns of bench_visemes.py out, and how fast.
 
-    python benchmarks/visemes.py [--data ../shared/data] [--metric ../shared/tools/bench_visemes.py] [--transcript]
+    python benchmarks/visemes.py [--data ../shared/data] [--metric ../shared/tools/bench_visemes.py]
+                                   [--transcript | --recognise]
 
 Two sets: `lj`, 16 LJSpeech sentences (17 to 32) that the network never heard, of a speaker whose sentences 1 to 16 it
 did; `arctic`, sentences 25 to 150 of a male speaker, labelled by WebMAUS: no recording of his was trained on, but
@@ -106,6 +107,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--metric", type=Path, default=ROOT.parent / "shared" / "tools" / "bench_visemes.py")
     parser.add_argument("--transcript", action="store_true", help="with the text (lj only: arctic has none)")
+    parser.add_argument("--recognise", action="store_true", help="let PocketSphinx understand English first")
     parser.add_argument("--every", type=int, default=1, help="use every n-th sentence")
     options = parser.parse_args()
     spec = importlib.util.spec_from_file_location("metric", options.metric)
@@ -128,7 +130,7 @@ if __name__ == "__main__":
                     audio = change(load_audio(recording, mono=True), index)
                     start = time.process_time()
                     text = transcript(recording) if options.transcript else None
-                    motion = speech_to_motion(audio, Fraction(100), transcript=text)
+                    motion = speech_to_motion(audio, Fraction(100), transcript=text, recognise=options.recognise)
                     seconds += time.process_time() - start
                     heard += audio.duration
                     opening = motion.channel("jaw_open") * (1 - motion.channel("mouth_close"))
@@ -146,5 +148,5 @@ if __name__ == "__main__":
             print(f"{name + ' ' + condition:16}" + "".join(f"{scores[column]:11.2f}" for column in COLUMNS), flush=True)
     report["times_real_time"] = round(heard / seconds, 1)
     report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    report["transcript"] = options.transcript
+    report |= {"transcript": options.transcript, "recognise": options.recognise}
     print(json.dumps(report))
