@@ -19,6 +19,7 @@ from ..animal_lipsync.detection import detect_faces, keypoints_in_boxes
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.image import fingerprint, is_picture, read_picture
 from ..animal_lipsync.render import render
+from ..animal_lipsync.table import read_faces
 from ..animal_lipsync.types import Faces, MouthMotion
 from ..animal_lipsync.video import read_frames
 from .inputs import MIN_SCORE
@@ -34,7 +35,7 @@ AROUND = 0.15
 
 
 def add_face_routes(routes: web.RouteTableDef) -> None:
-    for path, answer in {"frame": show_frame, "faces": find_faces, "mouth": pose_mouth}.items():
+    for path, answer in {"frame": show_frame, "faces": find_faces, "mouth": pose_mouth, "table": read_table}.items():
         add_route(routes, path, answer)
 
 
@@ -92,6 +93,11 @@ def pose_mouth(file: str, faces: dict, motion: dict[str, float], frame: int = 0)
     part = part.resize([max(2, round(side * factor)) for side in part.size], Image.Resampling.BOX)
     posed = next(render([np.asarray(part)], face.shifted(x1, y1).scaled(factor), pose, engine))
     return _jpeg(Image.fromarray(posed.pixels), {"X-Box": json.dumps([x1, y1, x2, y2])})
+
+
+def read_table(text: str) -> web.Response:
+    """FACES.json of a table of keypoints."""
+    return web.Response(text=read_faces(text).to_json(), content_type="application/json")
 
 
 class File:

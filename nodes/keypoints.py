@@ -7,15 +7,33 @@ import logging
 import numpy as np
 from comfy_api.latest import io
 
+from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.correction import correct_face
 from ..animal_lipsync.draw import draw_landmarks
-from ..animal_lipsync.types import Faces
+from ..animal_lipsync.table import read_faces
+from ..animal_lipsync.types import Faces, FaceTrack
 from .finding import faces_of, find_face
 from .inputs import face_input, min_score_input, source_input
 from .media import open_source, shown_file, with_progress
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
 
 logger = logging.getLogger(__name__)
+
+
+def face_by_hand(clip: Clip, text: str, number: int, min_score: float, faces: Faces | None) -> FaceTrack | None:
+    """The track of face `number` of what an editor holds; None when that is nothing, or of another picture or clip.
+
+    Between frames that were set it follows the animal as it is in `faces`, or found.
+    """
+    if not text.strip():
+        return None
+    hand = read_faces(text)
+    if not clip.shows(hand):
+        logger.warning("The keypoints were set on another picture or clip; those of this one are used.")
+        return None
+    if clip.frames > 1 and any(hand.anchors[number : number + 1]):
+        return correct_face(clip, hand, number, faces_of(clip, faces, min_score))
+    return clip.face(hand, number)
 
 
 class EditKeypoints(io.ComfyNode):
@@ -61,16 +79,8 @@ class EditKeypoints(io.ComfyNode):
 
     @classmethod
     def execute(cls, source, keypoints, face, min_score, faces=None) -> io.NodeOutput:
-        hand = Faces.from_json(keypoints) if keypoints.strip() else None
         with open_source(source) as (clip, _):
-            if hand is None or not clip.shows(hand):
-                if hand is not None:
-                    logger.warning("The keypoints were set on another picture or clip; those of this one are used.")
-                track = find_face(clip, faces, face, min_score)
-            elif clip.frames > 1 and any(hand.anchors[face : face + 1]):
-                track = correct_face(clip, hand, face, faces_of(clip, faces, min_score))
-            else:
-                track = clip.face(hand, face)
+            track = face_by_hand(clip, keypoints, face, min_score, faces) or find_face(clip, faces, face, min_score)
             speaker = chosen(track, clip)
             return io.NodeOutput(speaker, speaker.to_json(), ui={"animal_source": [shown_file(source, clip)]})
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 RENDERERS = ("classic", "nodes-2.0")
 
@@ -22,6 +23,7 @@ class ComfyPage:
     def __init__(self, browser: Browser, url: str, renderer: str):
         self.page: Page = browser.new_page(viewport={"width": 1600, "height": 1000})
         self.renderer = renderer
+        self.page.set_default_timeout(90_000)
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
@@ -36,8 +38,11 @@ class ComfyPage:
         )
         # A first visit brings the templates dialog; with the setting above a second one does not.
         self.page.reload()
-        # The page opens a workflow of its own, which would take the place of one opened before it.
-        self.page.wait_for_function("window.app?.vueAppReady && app.graph?.nodes.length")
+        self.page.wait_for_function("window.app?.vueAppReady && app.extensionManager")
+        # The page opens a workflow of its own, which would take the place of one opened before it; on a slow machine
+        # it has kept an empty one from before it was loaded anew.
+        with suppress(TimeoutError):
+            self.page.wait_for_function("app.graph?.nodes.length", timeout=15_000)
 
     def open(self, workflow: dict):
         self.page.evaluate("workflow => app.loadGraphData(JSON.parse(workflow))", json.dumps(workflow))

@@ -3,7 +3,7 @@
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 import { addCompareWidget } from "./compare_widget.mjs"
-import { keypointWidget } from "./face_widgets.mjs"
+import { keypointButtonWidget, keypointWidget, pickWidget } from "./face_widgets.mjs"
 import { timelineWidget } from "./timeline_widget.mjs"
 
 /**
@@ -41,7 +41,11 @@ app.registerExtension({
 
 app.registerExtension({
   name: "AnimalLipSync.Faces",
-  getCustomWidgets: () => ({ ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget }),
+  getCustomWidgets: () => ({
+    ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget,
+    ANIMAL_LIP_SYNC_KEYPOINT_BUTTON: keypointButtonWidget,
+    ANIMAL_LIP_SYNC_PICK: pickWidget,
+  }),
 })
 
 app.registerExtension({

@@ -291,3 +291,23 @@ export function sameFace(row, found) {
     .sort((a, b) => a.far - b.far)
   return near[0]?.other
 }
+
+/**
+ * Indices of faces found in one frame in the order that a rule of Choose Face counts them, as speaker.py does.
+ * @param {Face[]} found the most prominent first
+ * @param {string} rule
+ * @param {import("./geometry.mjs").Size | null} picture
+ */
+export function rankFaces(found, rule, picture) {
+  const boxes = found.map(({ rows: [{ box }] }) => box)
+  const cost = {
+    leftmost: ([x1, , x2]) => x1 + x2,
+    rightmost: ([x1, , x2]) => -x1 - x2,
+    largest: ([x1, y1, x2, y2]) => (x1 - x2) * (y2 - y1),
+    central: ([x1, y1, x2, y2]) => Math.hypot(x1 + x2 - (picture?.width ?? 0), y1 + y2 - (picture?.height ?? 0)),
+    prominent: () => 0,
+  }[rule]
+  const order = [...found.keys()]
+  if (!cost) return order.filter((index) => found[index].species === rule)
+  return order.sort((a, b) => cost(boxes[a]) - cost(boxes[b]) || a - b)
+}

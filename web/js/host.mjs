@@ -4,7 +4,7 @@ import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 
 /** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
-const LOOK = 400
+export const LOOK = 300
 /** Widgets by which loaders name their file. */
 const FILE_WIDGETS = ["image", "file", "video", "audio"]
 /** Of a node's `mode`. */
@@ -23,7 +23,7 @@ async function ask(path, question) {
   throw new Error(error ?? `The server answered ${answer.status}.`)
 }
 
-/** @param {() => number} minScore */
+/** @param {() => number} minScore @returns {import("./face_view.mjs").Server} */
 export const faceServer = (minScore) => ({
   async frame(file, frame) {
     const answer = await ask("frame", { file, frame })
@@ -35,6 +35,9 @@ export const faceServer = (minScore) => ({
   async mouth(file, frame, faces, motion) {
     const answer = await ask("mouth", { file, frame, faces, motion })
     return { picture: await answer.blob(), box: JSON.parse(answer.headers.get("X-Box") ?? "[]") }
+  },
+  async table(text) {
+    return (await ask("table", { text })).json()
   },
 })
 

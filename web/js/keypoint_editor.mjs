@@ -1,5 +1,6 @@
 // @ts-check
 import { button, drawing, element, latestOnly } from "./dom.mjs"
+import { FaceView } from "./face_view.mjs"
 import {
   CHIN,
   LOWER_LIP,
@@ -15,33 +16,25 @@ import {
   readFaces,
   resizeFaces,
   rowAt,
-  sameFace,
   setFrame,
   unsetFrame,
   writeFaces,
 } from "./faces.mjs"
 import { curvePath } from "./geometry.mjs"
 import { History } from "./history.mjs"
-import { icon } from "./icons.mjs"
-import { Stage } from "./stage.mjs"
+import { toggleLargeView, tool, toolbar } from "./tools.mjs"
 import { WORDS, fill } from "./words.mjs"
 
 /** @typedef {import("./faces.mjs").Faces} Faces */
 /** @typedef {import("./faces.mjs").Row} Row */
-/** @typedef {{width: number, height: number, frames: number, picture: string}} Source */
-/**
- * @typedef {object} Server
- * @property {(file: string, frame: number) => Promise<{picture: Blob, source: Source}>} frame
- * @property {(file: string, frame: number, boxes?: number[][]) => Promise<any>} faces FACES.json of a frame
- * @property {(file: string, frame: number, faces: object, motion: object) => Promise<{picture: Blob, box: number[]}>} mouth
- */
 
-/** Stage pixels from a shut mouth's lips down to the tab that parts them, where the chin leaves room. */
-const TAB = 24
+/** Stage pixels from a shut mouth's lips down to the tab that parts them: at most, and at least. */
+const TAB = [24, 12]
 /** Stage pixels of one step of an arrow key, without and with Shift. */
 const STEP = [1, 10]
 /** Milliseconds from shut to shut while the animal is let speak. */
 const SYLLABLE = 700
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 
 /**
  * Shows where an animal's keypoints are and lets them be dragged; its document is FACES.json as text, "" for what is
@@ -50,52 +43,38 @@ const SYLLABLE = 700
  * A change is told as soon as it is made; while a gesture lasts, each of its states.
  */
 export class KeypointEditor {
-  #file = ""
-  #frame = 0
-  /** @type {Source | null} */
-  #source = null
-  /** @type {Map<number, Faces>} found automatically, by frame */
-  #found = new Map()
   /** @type {History<{text: string, chosen: number}>} */
   #history = new History({ text: "", chosen: 0 })
-  #notice = ""
   /** Number of the handle that is pointed at or focused; -1 for none. */
   #pointed = -1
   #isMirrored = false
-  #urls = { picture: "", mouth: "" }
+  #hasLooked = false
+  #patch = ""
+  /** @type {Map<string, Faces>} what tables that stand in the place of FACES.json say */
+  #tables = new Map()
+  #showMouth
 
   /**
    * @param {import("./scope.mjs").Scope} scope
-   * @param {Server} server
+   * @param {import("./face_view.mjs").Server} server
    * @param {(text: string, chosen: number) => void} onChange
    * @param {typeof WORDS} words
    */
   constructor(scope, server, onChange, words = WORDS) {
     this.scope = scope
-    this.server = server
     this.onChange = onChange
     this.words = words
-    this.stage = new Stage(scope, {
-      onDraw: () => this.#draw(),
-      onTap: (at) => this.#tap(at),
+    this.view = new FaceView(scope, server, words, {
+      heads: () => this.#heads(),
+      onChoose: (index) => this.#choose(index),
       onBox: (box) => this.#boxDrawn(box),
+      onChange: () => this.#refresh(),
+      onDraw: () => this.#draw(),
+      frames: () => this.#needed(),
     })
     this.#build()
-    this.#showMouth = latestOnly(async (opening) => {
-      const row = this.#row()
-      if (!row || !opening) return this.stage.cover()
-      const one = { ...this.#faces(), frames: 1, faces: [{ ...this.#face(), rows: [{ ...row, frame: 0 }], follow: false }] }
-      try {
-        const asked = this.#file
-        const drawn = await server.mouth(asked, this.#frame, facesDocument(one), { jaw_open: opening })
-        if (scope.disposed || asked !== this.#file || !Number(this.slider.value)) return
-        this.stage.cover(this.#url("mouth", drawn.picture), drawn.box)
-      } catch (error) {
-        this.#say(error.message)
-      }
-    })
-    this.#showFrame = latestOnly((frame) => this.#load(frame))
-    scope.onDispose(() => Object.values(this.#urls).forEach((url) => URL.revokeObjectURL(url)))
+    this.#showMouth = latestOnly((/** @type {number} */ opening) => this.#poseMouth(opening))
+    scope.onDispose(() => URL.revokeObjectURL(this.#patch))
   }
 
   /** The document as text. @returns {string} */
@@ -108,49 +87,38 @@ export class KeypointEditor {
     const value = typeof text === "string" ? text : ""
     if (value === this.text) return
     this.#history = new History({ text: value, chosen: this.#history.state.chosen })
-    this.#explain()
+    this.#takeOver()
   }
 
-  /** @param {number} index */
+  /** Which of the faces speaks. @param {number} index */
   set chosen(index) {
     if (index === this.#history.state.chosen) return
     this.#history = new History({ ...this.#history.state, chosen: index })
     this.#refresh()
   }
 
-  /**
-   * The picture or clip to work on.
-   * @param {string} file as ComfyUI's widgets name it; "" when there is none
-   * @param {string} reason why there is none
-   */
-  setFile(file, reason = "") {
-    if (file === this.#file && !reason) return
-    this.#file = file
-    this.#source = null
-    this.#found.clear()
-    this.#frame = 0
-    this.stage.clear()
-    if (file) this.#showFrame(0)
-    else this.#say(reason)
-    this.#refresh()
+  /** @param {string} file @param {string} [reason] as `FaceView.setFile` */
+  setFile(file, reason) {
+    this.#hasLooked &&= file === this.view.file
+    this.view.setFile(file, reason)
   }
 
   // what is shown
 
   /** Faces as the document has them, in the pixels of the picture; null when they were not set on it. */
   #set() {
-    const { faces } = readFaces(this.text)
-    if (!faces?.faces.length || !this.#source) return null
-    return isSamePicture(faces.picture, this.#source.picture) ? resizeFaces(faces, this.#source) : null
+    const { source } = this.view
+    const { faces } = this.#read()
+    if (!faces?.faces.length || !source) return null
+    return isSamePicture(faces.picture, source.picture) ? resizeFaces(faces, source) : null
   }
 
   #faces() {
-    return this.#set() ?? this.#found.get(this.#frame) ?? null
+    return this.#set() ?? this.view.found.get(this.view.frame) ?? null
   }
 
   #chosen() {
-    const count = this.#faces()?.faces.length ?? 0
-    return Math.min(this.#history.state.chosen, Math.max(0, count - 1))
+    return Math.min(this.#history.state.chosen, Math.max(0, (this.#faces()?.faces.length ?? 0) - 1))
   }
 
   #face() {
@@ -160,79 +128,39 @@ export class KeypointEditor {
   /** A face in the frame that is shown. @returns {Row | undefined} */
   #row(index = this.#chosen()) {
     const face = this.#faces()?.faces[index]
-    return face && rowAt(face, this.#frame, (frame) => this.#foundRow(face, frame))
+    return face && rowAt(face, this.view.frame, (frame) => this.view.foundRow(face, frame))
   }
 
-  /** The same animal as it is found in a frame. @param {import("./faces.mjs").Face} face @param {number} frame */
-  #foundRow(face, frame) {
-    const found = this.#found.get(frame)
-    const near = face.rows.reduce((a, b) => (Math.abs(b.frame - frame) < Math.abs(a.frame - frame) ? b : a))
-    return found && sameFace(near, found.faces)
+  #heads() {
+    return (this.#faces()?.faces ?? []).map(({ species }, number) => {
+      const box = /** @type {Row} */ (this.#row(number)).box
+      return { number, species, box, isChosen: number === this.#chosen() }
+    })
   }
 
-  // what the server is asked for
+  /** Frames in which it has to be known what is found. */
+  #needed() {
+    const set = this.#set()?.faces[this.#chosen()]
+    if (!set) return [this.view.frame]
+    return set.follow ? [this.view.frame, ...set.rows.map((row) => row.frame)] : []
+  }
 
-  /** @param {number} frame */
-  async #load(frame) {
-    const file = this.#file
-    const isCurrent = () => file === this.#file && !this.scope.disposed
+  /** @param {number} opening */
+  async #poseMouth(opening) {
+    const { file, frame, stage, server } = this.view
+    const row = this.#row()
+    if (!row || !opening) return stage.cover()
+    const one = { .../** @type {Faces} */ (this.#faces()), frames: 1 }
+    one.faces = [{ .../** @type {any} */ (this.#face()), rows: [{ ...row, frame: 0 }], follow: false }]
     try {
-      const { picture, source } = await this.server.frame(file, frame)
-      if (!isCurrent()) return
-      const isFirst = !this.#source
-      this.#source = source
-      this.#frame = frame
-      this.stage.show(this.#url("picture", picture), source)
-      if (isFirst) this.#explain()
-      this.#refresh()
-      const set = this.#set()?.faces[this.#chosen()]
-      const needed = set ? (set.follow ? [frame, ...set.rows.map((row) => row.frame)] : []) : [frame]
-      for (const other of needed) if (!this.#found.has(other)) await this.#find(other, isCurrent)
-      if (!isCurrent()) return
-      const extent = this.#extent()
-      const isOnly = this.text || this.#faces()?.faces.length === 1
-      if (isFirst && isOnly && extent && this.stage.isSmall(extent)) this.stage.closeUp(extent)
-      this.#refresh()
+      const { picture, box } = await server.mouth(file, frame, facesDocument(one), { jaw_open: opening })
+      if (this.scope.disposed || file !== this.view.file || !this.slider.valueAsNumber) return
+      URL.revokeObjectURL(this.#patch)
+      this.#patch = URL.createObjectURL(picture)
+      stage.cover(this.#patch, box)
     } catch (error) {
-      if (isCurrent()) this.#say(error.message)
+      this.view.say(error.message, true)
     }
-  }
-
-  async #find(frame, isCurrent) {
-    if (frame === this.#frame && !this.#faces()) this.#say(this.words.looking)
-    const document = await this.server.faces(this.#file, frame)
-    if (!isCurrent()) return
-    this.#keepFound(frame, parseFaces(document))
-    this.#explain()
-  }
-
-  /** @param {number} frame @param {Faces} faces */
-  #keepFound(frame, faces) {
-    const follow = faces.frames > 1
-    this.#found.set(frame, { ...faces, faces: faces.faces.map((face) => ({ ...face, follow })) })
-  }
-
-  async #boxDrawn(box) {
-    this.#setBoxing(false)
-    try {
-      const document = await this.server.faces(this.#file, this.#frame, [box])
-      const drawn = parseFaces(document)
-      const follow = drawn.frames > 1
-      const before = this.#faces()
-      const faces = [...(before?.faces ?? []), ...drawn.faces.map((face) => ({ ...face, follow }))]
-      this.#commit({ ...(before ?? drawn), picture: drawn.picture, faces }, faces.length - 1)
-      this.#closeUp()
-    } catch (error) {
-      this.#say(error.message)
-    }
-  }
-
-  #showMouth
-  #showFrame
-
-  #url(kind, blob) {
-    URL.revokeObjectURL(this.#urls[kind])
-    return (this.#urls[kind] = URL.createObjectURL(blob))
   }
 
   // what is changed
@@ -240,18 +168,19 @@ export class KeypointEditor {
   /** @param {Faces} faces @param {number} chosen @param {string} gesture */
   #commit(faces, chosen = this.#chosen(), gesture = "") {
     this.#history.commit({ text: writeFaces(faces), chosen }, gesture)
-    this.#told()
+    this.#tell()
   }
 
-  #told() {
+  #tell() {
     this.onChange(this.text, this.#history.state.chosen)
-    this.#explain()
+    this.#refresh()
   }
 
+  /** @param {boolean} isRedo */
   #undo(isRedo) {
     if (isRedo) this.#history.redo()
     else this.#history.undo()
-    this.#told()
+    this.#tell()
   }
 
   /** @param {number} point @param {readonly [number, number]} to picture pixels @param {boolean} mirrored @param {{row: Row, faces: Faces}} from @param {string} gesture */
@@ -260,106 +189,121 @@ export class KeypointEditor {
     this.#commit(movePoints(faces, this.#chosen(), row, moves), this.#chosen(), gesture)
   }
 
-  /** Put one point, or with none all of them, back to where they are found. @param {number} [point] */
+  /** Put a point back to where it is found. @param {number} point */
   #reset(point) {
     const [faces, row, face] = [this.#faces(), this.#row(), this.#face()]
-    if (point === undefined) {
-      this.#history.commit({ text: "", chosen: this.#chosen() })
-      return this.#told()
-    }
-    const found = face && this.#foundRow(face, this.#frame)
+    const found = face && this.view.foundRow(face, this.view.frame)
     if (!faces || !row || !found) return
     const points = row.points.map((old, i) => (i === point ? found.points[i] : old))
     this.#commit(setFrame(faces, this.#chosen(), { ...row, points }))
   }
 
-  /** @param {[number, number]} at picture pixels */
-  #tap([x, y]) {
-    const inside = (/** @type {number[]} */ [x1, y1, x2, y2]) => x >= x1 && x <= x2 && y >= y1 && y <= y2
-    const index = this.#faces()?.faces.findIndex((_, i) => i !== this.#chosen() && inside(this.#row(i)?.box ?? []))
-    if (index !== undefined && index >= 0) this.#choose(index)
+  async #resetAll() {
+    this.#history.commit({ text: "", chosen: this.#chosen() })
+    this.#tell()
+    await this.#takeOver()
   }
 
+  /** Ask for what a text that came from outside needs. */
+  async #takeOver() {
+    const { view, text } = this
+    if (text.trimStart().startsWith("source") && !this.#tables.has(text)) {
+      try {
+        this.#tables.set(text, parseFaces(await view.server.table(text)))
+      } catch (error) {
+        this.#tables.delete(text)
+      }
+    }
+    if (view.file) await view.show(view.frame)
+    this.#refresh()
+  }
+
+  #read() {
+    const faces = this.#tables.get(this.text)
+    return faces ? { faces, problem: "" } : readFaces(this.text)
+  }
+
+  /** @param {number} index */
   #choose(index) {
     const faces = this.#faces()
     if (!faces) return
-    this.#commit(faces, index)
+    if (index !== this.#chosen()) this.#commit(faces, index)
     this.#closeUp()
+  }
+
+  /** @param {number[]} box */
+  async #boxDrawn(box) {
+    try {
+      const drawn = await this.view.inBoxes([box])
+      const before = this.#faces() ?? { ...drawn, faces: [] }
+      const faces = [...before.faces, ...drawn.faces]
+      this.#commit({ ...before, picture: drawn.picture, faces }, faces.length - 1)
+      this.#closeUp()
+    } catch (error) {
+      this.view.say(error.message, true)
+    }
+  }
+
+  #toggleSet() {
+    const [faces, row] = [this.#faces(), this.#row()]
+    if (!faces || !row) return
+    const change = this.#isSetHere() ? unsetFrame(faces, this.#chosen(), row.frame) : setFrame(faces, this.#chosen(), row)
+    this.#commit(change)
   }
 
   // what is on the screen
 
   #build() {
-    const { words, scope } = this
-    /** @type {(name: Parameters<typeof icon>[0], title: string, act: () => void) => HTMLInputElement} */
-    const tool = (name, title, act) => {
-      const made = button("", title, { class: "als-press" })
-      scope.listen(made, "click", act)
-      toolOf.set(made, element("span", { class: `als-tool als-tool-${name}` }, icon(name), made))
-      return made
-    }
-    const toolOf = new Map()
-    const tools = (...made) => made.map((one) => toolOf.get(one) ?? one)
+    const { words, scope, view } = this
+    const make = (name, title, act) => tool(scope, name, title, act)
+    const large = () => toggleLargeView(scope, this.element, words.edit)
     this.tools = {
-      undo: tool("undo", words.undo, () => this.#undo(false)),
-      redo: tool("redo", words.redo, () => this.#undo(true)),
-      reset: tool("reset", words.reset, () => this.#reset()),
-      mirror: tool("mirror", words.mirror, () => this.#setMirrored(!this.#isMirrored)),
-      box: tool("box", words.box, () => this.#setBoxing(!this.stage.boxing)),
-      zoomOut: tool("zoomOut", words.zoomOut, () => this.stage.zoom(1 / 1.5)),
-      zoomIn: tool("zoomIn", words.zoomIn, () => this.stage.zoom(1.5)),
-      fit: tool("fit", words.fit, () => this.stage.fit()),
-      closeUp: tool("closeUp", words.closeUp, () => this.#closeUp()),
-      text: tool("text", words.text, () => this.#toggleText()),
-      expand: tool("expand", words.expand, () => this.#expand()),
+      undo: make("undo", words.undo, () => this.#undo(false)),
+      redo: make("redo", words.redo, () => this.#undo(true)),
+      reset: make("reset", words.reset, () => this.#resetAll()),
+      mirror: make("mirror", words.mirror, () => this.#setMirrored(!this.#isMirrored)),
+      box: make("box", words.box, () => (view.boxing = !view.boxing)),
+      zoomOut: make("zoomOut", words.zoomOut, () => view.stage.zoom(1 / 1.5)),
+      zoomIn: make("zoomIn", words.zoomIn, () => view.stage.zoom(1.5)),
+      fit: make("fit", words.fit, () => view.stage.fit()),
+      closeUp: make("closeUp", words.closeUp, () => this.#closeUp()),
+      text: make("text", words.text, () => this.#toggleText()),
+      expand: make("expand", words.expand, large),
     }
-    const gap = () => element("span", { class: "als-gap" })
-    const { undo, redo, reset, mirror, box, closeUp, zoomIn, zoomOut, fit, text, expand } = this.tools
-    const bar = element("div", { class: "als-bar", role: "toolbar" })
-    bar.append(...tools(undo, redo, reset, gap(), mirror, box, gap(), zoomOut, zoomIn, fit, closeUp, gap(), text, expand))
+    const { undo, redo, reset, mirror, box, zoomOut, zoomIn, fit, closeUp, text, expand } = this.tools
+    const bar = toolbar([undo, redo, reset], [mirror, box], [zoomOut, zoomIn, fit, closeUp], [text, expand])
 
     this.handles = POINTS.map((name, index) => this.#buildHandle(name, index))
-    /** @type {HTMLInputElement[]} one per face */
-    this.chips = []
     this.label = element("span", { class: "als-name", "aria-hidden": "true", hidden: "" })
-    this.stage.layer.append(...this.handles, this.label)
+    view.stage.layer.append(...this.handles, this.label)
     this.area = element("textarea", { class: "als-text", spellcheck: false, hidden: "", "aria-label": words.text })
     scope.listen(this.area, "change", () => {
       this.#history.commit({ text: this.area.value.trim(), chosen: this.#chosen() })
-      this.#told()
+      this.#tell()
+      this.#takeOver()
     })
-    this.stage.element.setAttribute("role", "group")
-    this.stage.element.setAttribute("aria-label", words.picture)
 
-    this.scrubber = element("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": words.frame })
-    scope.listen(this.scrubber, "input", () => this.#showFrame(this.scrubber.valueAsNumber))
-    this.number = element("output", { class: "als-number" })
-    this.marks = element("div", { class: "als-marks", "aria-hidden": "true" })
     this.keys = {
-      earlier: tool("earlier", words.earlier, () => this.#goToSet(-1)),
-      mark: tool("set", words.set, () => this.#toggleSet()),
-      later: tool("later", words.later, () => this.#goToSet(1)),
+      earlier: make("earlier", words.earlier, () => this.#goToSet(-1)),
+      mark: make("set", words.set, () => this.#toggleSet()),
+      later: make("later", words.later, () => this.#goToSet(1)),
     }
-    const track = element("div", { class: "als-track" }, this.scrubber, this.marks)
-    const { earlier, mark, later } = this.keys
-    this.clip = element("div", { class: "als-row", hidden: "" }, ...tools(earlier, mark, later), track, this.number)
-
+    view.clip.prepend(...Object.values(this.keys).map((press) => /** @type {Node} */ (press.parentElement)))
     this.slider = element("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, title: words.openHelp })
-    scope.listen(this.slider, "input", () => this.#showMouth(this.slider.valueAsNumber))
-    this.speak = tool("speak", words.speak, () => this.#toggleSpeaking())
+    scope.listen(this.slider, "input", () => this.#open(this.slider.valueAsNumber))
     const label = element("label", { class: "als-row als-open" }, element("span", {}, words.open), this.slider)
-    const mouth = element("div", { class: "als-row" }, label, ...tools(this.speak))
-
-    this.note = element("div", { class: "als-note", role: "status" })
-    this.element = element("div", { class: "als-editor" }, bar, this.stage.element, this.area, this.clip, mouth, this.note)
+    this.speak = make("speak", words.speak, () => this.#toggleSpeaking())
+    const mouth = element("div", { class: "als-row" }, label, /** @type {Node} */ (this.speak.parentElement))
+    this.element = element("div", { class: "als-editor" }, bar, view.stage.element, this.area, view.clip, mouth, view.note)
     scope.listen(this.element, "keydown", (event) => this.#key(event))
-    this.#refresh()
   }
 
+  /** @param {string} name @param {number} index */
   #buildHandle(name, index) {
     const { words, scope } = this
     const handle = button("", words[name], { class: `als-handle als-${name}`, "data-point": name })
-    const point = (at) => () => {
+    handle.removeAttribute("title") // the label beside it comes at once
+    const point = (/** @type {number} */ at) => () => {
       this.#pointed = at
       this.#refresh()
     }
@@ -368,12 +312,12 @@ export class KeypointEditor {
     scope.listen(handle, "pointerdown", (event) => this.#drag(event, handle, index))
     scope.listen(handle, "dblclick", () => this.#reset(index))
     scope.listen(handle, "keydown", (event) => {
-      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key]
+      const way = WAYS[event.key]
       const [row, faces] = [this.#row(), this.#faces()]
       if (event.key === "Delete" || event.key === "Backspace") this.#reset(index)
       if (!way || !row || !faces) return
       event.preventDefault()
-      const step = STEP[Number(event.shiftKey)] / this.stage.view.scale
+      const step = STEP[Number(event.shiftKey)] / this.view.stage.view.scale
       const [x, y] = row.points[index]
       this.#move(index, [x + way[0] * step, y + way[1] * step], event.altKey, { row, faces }, `nudge ${name}`)
     })
@@ -383,57 +327,51 @@ export class KeypointEditor {
   /** One drag of a handle, from press to release; Escape takes it back. */
   #drag(event, handle, index) {
     event.stopPropagation()
+    const { stage } = this.view
     const [row, faces] = [this.#row(), this.#faces()]
     if (event.button || !row || !faces) return
     const gesture = new AbortController()
-    const { signal } = gesture
     const { pointerId } = event
-    const start = this.stage.toPicture(this.stage.at(event))
+    const before = this.#history.state
+    const start = stage.toPicture(stage.at(event))
     const [x, y] = row.points[index]
+    const listen = (type, handler) => handle.addEventListener(type, handler, { signal: gesture.signal })
     this.#history.endGesture()
     handle.setPointerCapture(pointerId)
     handle.focus()
-    handle.addEventListener(
-      "pointermove",
-      (event) => {
-        if (event.pointerId !== pointerId) return
-        const now = this.stage.toPicture(this.stage.at(event))
-        const to = /** @type {[number, number]} */ ([x + now[0] - start[0], y + now[1] - start[1]])
-        this.#move(index, to, event.altKey, { row, faces }, "drag")
-      },
-      { signal },
-    )
+    listen("pointermove", (event) => {
+      if (event.pointerId !== pointerId) return
+      const now = stage.toPicture(stage.at(event))
+      this.#move(index, [x + now[0] - start[0], y + now[1] - start[1]], event.altKey, { row, faces }, "drag")
+    })
     const end = () => {
       gesture.abort()
       this.#history.endGesture()
     }
-    for (const type of ["pointerup", "pointercancel"]) handle.addEventListener(type, end, { signal })
-    handle.addEventListener(
-      "keydown",
-      (event) => {
-        if (event.key !== "Escape") return
-        event.preventDefault()
-        event.stopPropagation()
-        end()
-        this.#commit(faces, this.#chosen(), "drag")
-      },
-      { signal },
-    )
+    listen("pointerup", end)
+    listen("pointercancel", end)
+    listen("keydown", (event) => {
+      if (event.key !== "Escape") return
+      event.preventDefault()
+      event.stopPropagation()
+      this.#history.commit(before, "drag")
+      end()
+      this.#tell()
+    })
   }
 
   #key(event) {
-    const isCommand = (event.ctrlKey || event.metaKey) && !event.altKey
     const key = event.key.toLowerCase()
-    if (isCommand && (key === "z" || key === "y") && event.target !== this.area) {
-      event.preventDefault()
-      event.stopPropagation()
-      this.#undo(key === "y" || event.shiftKey)
-    }
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target === this.area) return
+    if (key !== "z" && key !== "y") return
+    event.preventDefault()
+    event.stopPropagation()
+    this.#undo(key === "y" || event.shiftKey)
   }
 
   #closeUp() {
     const extent = this.#extent()
-    if (extent) this.stage.closeUp(extent)
+    if (extent) this.view.stage.closeUp(extent)
   }
 
   /** x1, y1, x2, y2 of the chosen face's points. */
@@ -444,122 +382,67 @@ export class KeypointEditor {
     return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]
   }
 
+  /** @param {boolean} isMirrored */
   #setMirrored(isMirrored) {
     this.#isMirrored = isMirrored
     this.tools.mirror.ariaPressed = String(isMirrored)
   }
 
-  #setBoxing(isBoxing) {
-    this.stage.boxing = isBoxing
-    this.stage.element.classList.toggle("als-boxing", isBoxing)
-    this.tools.box.ariaPressed = String(isBoxing)
-    this.#refresh()
-  }
-
   #toggleText() {
     this.area.hidden = !this.area.hidden
-    this.stage.element.hidden = !this.area.hidden
+    this.view.stage.element.hidden = !this.area.hidden
     this.tools.text.ariaPressed = String(!this.area.hidden)
     const faces = this.#faces()
     this.area.value = this.text || (faces ? writeFaces(faces) : "")
     if (!this.area.hidden) this.area.select()
   }
 
-  #toggleSet() {
-    const [faces, row, face] = [this.#faces(), this.#row(), this.#face()]
-    if (!faces || !row || !face) return
-    const isSet = this.#set() && face.rows.some(({ frame }) => frame === this.#frame)
-    this.#commit(isSet ? unsetFrame(faces, this.#chosen(), this.#frame) : setFrame(faces, this.#chosen(), row))
+  /** @param {number} way -1 for the one before, 1 for the one after */
+  #goToSet(way) {
+    const frames = this.#setFrames().filter((frame) => (frame - this.view.frame) * way > 0)
+    if (frames.length) this.view.show(way > 0 ? Math.min(...frames) : Math.max(...frames))
   }
 
-  #goToSet(way) {
-    const frames = (this.#set()?.faces[this.#chosen()]?.rows ?? []).map((row) => row.frame)
-    const beyond = frames.filter((frame) => (frame - this.#frame) * way > 0)
-    if (beyond.length) this.#showFrame(way > 0 ? Math.min(...beyond) : Math.max(...beyond))
+  #setFrames() {
+    return (this.#set()?.faces[this.#chosen()]?.rows ?? []).map((row) => row.frame)
+  }
+
+  #isSetHere() {
+    return this.#setFrames().includes(this.view.frame)
+  }
+
+  /** @param {number} opening */
+  #open(opening) {
+    this.view.stage.element.classList.toggle("als-posed", opening > 0)
+    return this.#showMouth(opening)
   }
 
   async #toggleSpeaking() {
-    this.speak.ariaPressed = String(this.speak.ariaPressed !== "true")
+    const isOn = () => this.speak.ariaPressed === "true" && !this.scope.disposed && this.element.isConnected
+    this.speak.ariaPressed = String(!isOn())
     const start = performance.now()
-    while (this.speak.ariaPressed === "true" && !this.scope.disposed && this.element.isConnected) {
+    while (isOn()) {
       const share = (performance.now() - start) / SYLLABLE
       this.slider.value = String(0.4 - 0.4 * Math.cos(2 * Math.PI * share))
-      await this.#showMouth(this.slider.valueAsNumber)
+      await this.#open(this.slider.valueAsNumber)
       await new Promise((next) => requestAnimationFrame(next))
     }
     this.slider.value = "0"
-    this.stage.cover()
+    this.#open(0)
   }
 
-  /** Move the editor into a dialog as large as the window, and back when that is closed. */
-  #expand() {
-    const { element: editor } = this
-    const open = editor.closest("dialog")
-    if (open) return open.close()
-    const home = /** @type {HTMLElement} */ (editor.parentElement)
-    const place = document.createComment("")
-    home.insertBefore(place, editor)
-    const dialog = element("dialog", { class: "als-dialog", "aria-label": this.words.edit })
-    dialog.append(editor)
-    document.body.append(dialog)
-    dialog.addEventListener("close", () => {
-      place.replaceWith(editor)
-      dialog.remove()
-      this.tools.expand.title = this.words.expand
-    })
-    this.scope.onDispose(() => dialog.remove())
-    this.tools.expand.title = this.words.shrink
-    dialog.showModal()
-  }
-
-  /** Say what keeps the document from being used, if anything does. */
-  #explain() {
-    const { problem, faces } = readFaces(this.text)
-    const found = this.#found.get(this.#frame)
-    this.#notice = ""
-    if (problem) this.#notice = fill(this.words.broken, { problem })
-    else if (faces?.faces.length && this.#source && !this.#set()) this.#notice = this.words.other
-    else if (found && !this.#faces()?.faces.length) this.#notice = this.words.none
-    this.#refresh()
-  }
-
-  #say(notice) {
-    this.#notice = notice
-    this.#refresh()
-  }
-
-  #refresh() {
-    const { words, stage } = this
-    const faces = this.#faces()
-    const frames = this.#source?.frames ?? 1
-    this.tools.undo.disabled = !this.#history.canUndo
-    this.tools.redo.disabled = !this.#history.canRedo
-    this.tools.reset.disabled = !this.text
-    this.clip.hidden = frames < 2
-    this.scrubber.max = String(frames - 1)
-    this.scrubber.value = String(this.#frame)
-    this.number.textContent = `${this.#frame + 1} / ${frames}`
-    const set = this.#set()?.faces[this.#chosen()]
-    const isSet = set?.rows.some((row) => row.frame === this.#frame) ?? false
-    this.keys.mark.ariaPressed = String(isSet)
-    this.keys.mark.title = isSet ? words.unset : words.set
-    this.keys.mark.disabled = isSet && set?.rows.length === 1
-    this.marks.replaceChildren(
-      ...(set?.rows ?? []).map(({ frame }) => {
-        const mark = element("i")
-        mark.style.left = `${(100 * frame) / Math.max(1, frames - 1)}%`
-        return mark
-      }),
-    )
-    const several = (faces?.faces.length ?? 0) > 1
-    const state = this.#set() ? words.byHand : faces?.faces.length ? words.found : ""
-    const hint = stage.boxing ? words.boxHint : several && !this.text ? words.chooseHint : words.hint
-    const tip = this.#pointed < 0 ? "" : this.#handleHelp()
-    const quiet = faces?.faces.length ? `${state} · ${hint}` : ""
-    this.note.textContent = tip || this.#notice || quiet
-    this.note.classList.toggle("als-warning", !tip && Boolean(this.#notice))
-    stage.redraw()
-    if (this.slider.valueAsNumber) this.#showMouth(this.slider.valueAsNumber)
+  /** What to do, or what keeps the document from being used. @returns {[text: string, isWarning: boolean]} */
+  #advice() {
+    const { words, view } = this
+    const { problem, faces } = this.#read()
+    const shown = this.#faces()?.faces.length
+    if (this.#pointed >= 0 && shown) return [this.#handleHelp(), false]
+    if (view.boxing) return [words.boxHint, false]
+    if (problem) return [fill(words.broken, { problem }), true]
+    if (faces?.faces.length && view.source && !this.#set()) return [words.other, true]
+    if (!shown) return view.found.has(view.frame) ? [words.none, true] : [view.note.textContent ?? "", view.note.classList.contains("als-warning")]
+    const state = this.#set() ? words.byHand : words.found
+    return [`${state} · ${!this.text && shown > 1 ? words.chooseHint : words.hint}`, false]
   }
 
   #handleHelp() {
@@ -569,49 +452,49 @@ export class KeypointEditor {
     return isLip && isShut(this.#row()?.points ?? []) ? `${help} ${words.lipsHelp}` : help
   }
 
+  #refresh() {
+    const { words, view } = this
+    this.tools.undo.disabled = !this.#history.canUndo
+    this.tools.redo.disabled = !this.#history.canRedo
+    this.tools.reset.disabled = !this.text
+    this.tools.box.ariaPressed = String(view.boxing)
+    this.keys.mark.ariaPressed = String(this.#isSetHere())
+    this.keys.mark.title = this.#isSetHere() ? words.unset : words.set
+    this.keys.mark.disabled = this.#isSetHere() && this.#setFrames().length === 1
+    view.mark(this.#setFrames())
+    view.say(...this.#advice())
+    view.refresh()
+    this.#look()
+    if (this.slider.valueAsNumber) this.#showMouth(this.slider.valueAsNumber)
+  }
+
+  /** Begin with a close-up of the face, when there is one and it is small. */
+  #look() {
+    const extent = this.#extent()
+    if (!extent || this.#hasLooked) return
+    this.#hasLooked = true
+    const isSure = this.text || this.#faces()?.faces.length === 1
+    if (isSure && this.view.stage.isSmall(extent)) this.view.stage.closeUp(extent)
+  }
+
+  /** The mouth's lines and the handles, over the boxes. */
   #draw() {
-    const { stage } = this
-    const faces = stage.picture ? this.#faces() : null
-    const chosen = this.#chosen()
-    const row = faces ? this.#row() : undefined
-    const lines = []
-    const shown = faces?.faces ?? []
-    while (this.chips.length < shown.length) this.#addChip()
-    this.chips.forEach((chip, index) => {
-      const face = shown[index]
-      const box = face && this.#row(index)?.box
-      chip.hidden = !box
-      if (!box) return
-      const [x1, y1] = stage.toStage([box[0], box[1]])
-      const [x2, y2] = stage.toStage([box[2], box[3]])
-      const isChosen = index === chosen
-      const kind = isChosen ? "als-box als-chosen" : "als-box"
-      lines.push(drawing("rect", { class: kind, x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: 4 }))
-      chip.value = `${index} ${face.species}`
-      chip.title = chip.ariaLabel = fill(this.words.face, { number: index, species: face.species })
-      chip.ariaPressed = String(isChosen)
-      chip.style.left = `${Math.max(0, x1)}px`
-      chip.style.top = `${Math.max(0, y1)}px`
+    const { stage } = this.view
+    const row = stage.picture ? this.#row() : undefined
+    for (const handle of this.handles) handle.hidden = !row
+    this.label.hidden = !row || this.#pointed < 0
+    if (!row) return
+    const { upper, lower, jaw, hinges } = mouthLines(row.points)
+    const path = (kind, points) => drawing("path", { class: kind, d: curvePath(points.map((at) => stage.toStage(at))) })
+    const circles = hinges.map((hinge) => {
+      const [cx, cy] = stage.toStage(hinge)
+      return drawing("circle", { class: "als-hinge", cx, cy, r: 11 })
     })
-    if (row) {
-      const { upper, lower, jaw, hinges, isSide } = mouthLines(row.points)
-      const path = (points) => curvePath(points.map((point) => stage.toStage(point)))
-      lines.push(drawing("path", { class: "als-jaw", d: path(jaw) }))
-      if (!isSide) lines.push(drawing("path", { class: "als-hinge", d: path([hinges[0], hinges[1]]) }))
-      for (const hinge of hinges) {
-        const [cx, cy] = stage.toStage(hinge)
-        lines.push(drawing("circle", { class: "als-hinge", cx, cy, r: 11 }))
-      }
-      lines.push(drawing("path", { class: "als-lower", d: path(lower) }))
-      lines.push(drawing("path", { class: "als-upper", d: path(upper) }))
-      const [x, y] = stage.toStage(row.points[LOWER_LIP])
-      lines.push(drawing("path", { class: "als-lower", d: `M${x} ${y}v${this.#tab(row.points)}` }))
-    }
-    stage.lines.replaceChildren(...lines)
-    stage.element.classList.toggle("als-posed", this.slider.valueAsNumber > 0)
+    const axis = hinges.length > 1 ? [path("als-hinge", hinges)] : []
+    const [x, y] = stage.toStage(row.points[LOWER_LIP])
+    const stem = drawing("path", { class: "als-lower", d: `M${x} ${y}v${this.#tab(row.points)}` })
+    stage.lines.append(path("als-jaw", jaw), ...axis, ...circles, stem, path("als-lower", lower), path("als-upper", upper))
     this.handles.forEach((handle, index) => {
-      handle.hidden = !row
-      if (!row) return
       const [x, y, score] = row.points[index]
       const [left, top] = stage.toStage([x, y])
       handle.style.left = `${left}px`
@@ -620,25 +503,14 @@ export class KeypointEditor {
       handle.ariaDescription = `${Math.round(x)}, ${Math.round(y)}`
     })
     const named = this.handles[this.#pointed]
-    this.label.hidden = !named || !row
-    if (named) {
-      this.label.textContent = this.words[POINTS[this.#pointed]]
-      Object.assign(this.label.style, { left: named.style.left, top: named.style.top })
-    }
+    if (!named) return
+    this.label.textContent = this.words[POINTS[this.#pointed]]
+    Object.assign(this.label.style, { left: named.style.left, top: named.style.top })
   }
 
   /** How far below the lower lip its handle hangs, so that the upper lip's does not cover it. @param {Row["points"]} points */
   #tab(points) {
-    const room = (points[CHIN][1] - points[LOWER_LIP][1]) * this.stage.view.scale
-    return isShut(points) ? Math.max(12, Math.min(TAB, 0.5 * room)) : 0
-  }
-
-  #addChip() {
-    const index = this.chips.length
-    const chip = button("", "", { class: "als-chip" })
-    this.scope.listen(chip, "pointerdown", (event) => event.stopPropagation())
-    this.scope.listen(chip, "click", () => index !== this.#chosen() && this.#choose(index))
-    this.chips.push(chip)
-    this.stage.layer.prepend(chip)
+    const room = (points[CHIN][1] - points[LOWER_LIP][1]) * this.view.stage.view.scale
+    return isShut(points) ? Math.max(TAB[1], Math.min(TAB[0], room / 2)) : 0
   }
 }

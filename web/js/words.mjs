@@ -45,10 +45,15 @@ export const WORDS = {
   set: "Set this frame by hand",
   unset: "Let this frame follow the others",
   face: "Face {number}: {species}",
-  chosen: "speaks",
   byHand: "Set by hand",
   found: "Found automatically",
   edit: "Set the mouth by hand",
+  choose: "Choose who speaks",
+  byRule: "Let the rule below choose",
+  drawn: "drawn by hand",
+  speaks: "{number} {species} speaks.",
+  pickedIn: "Who speaks was chosen in frame {frame}; click here to choose anew.",
+  brokenPick: "The text in this node is not a choice: {problem}. It is kept until you click on an animal.",
 }
 
 /** @param {string} text @param {Record<string, unknown>} values */

@@ -1,0 +1,379 @@
+"""The face editors in ComfyUI's own page, in both renderers: look, drag, run, save and open again."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from animal_lipsync.clip import Clip
+from animal_lipsync.image import read_picture, write_picture
+from animal_lipsync.types import Faces
+from animal_lipsync.video import VideoWriter
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SAMPLES = ROOT / "animal_lipsync" / "samples"
+SCREENSHOTS = ROOT / ".cache" / "screenshots"
+KEYPOINTS = (SAMPLES / "fox.faces.json").read_text()
+OPEN = json.dumps({"version": 1, "frame_rate": "25", "keyframes": [{"time": t, "jaw_open": 0.9} for t in (0, 0.08)]})
+
+
+class Editor:
+    """One node with an editor, its source and what animates it, in an open page."""
+
+    def __init__(self, page, kind: str = "EditKeypoints"):
+        self.kind, self.comfy, self.page = kind, page, page.page
+
+    def open(self, loader: str = "LoadImage", file: str = "animal-lipsync-fox.jpg", value: str = ""):
+        self.page.evaluate("() => app.graph.clear()")
+        self.page.evaluate(
+            """([kind, loader, file, value, keyframes]) => {
+                const add = (type, x, y) => {
+                    const node = LiteGraph.createNode(type)
+                    node.pos = [x, y]
+                    app.graph.add(node)
+                    return node
+                }
+                const set = (node, name, value) => node.widgets.find(w => w.name === name).value = value
+                const editor = add("AnimalLipSync_" + kind, 420, 40)
+                set(editor, kind === "EditKeypoints" ? "keypoints" : "pick", value)
+                if (!loader) return
+                const source = add(loader, 40, 40)
+                set(source, loader === "LoadImage" ? "image" : "file", file)
+                const motion = add("AnimalLipSync_MotionFromKeyframes", 40, 560)
+                set(motion, "keyframes", keyframes)
+                const warp = add("AnimalLipSync_AnimateMouthWarp", 900, 40)
+                source.connect(0, editor, "source")
+                source.connect(0, warp, "source")
+                editor.connect(0, warp, "face")
+                motion.connect(0, warp, "motion")
+            }""",
+            [self.kind, loader, file, value, OPEN],
+        )
+        self.page.wait_for_timeout(300)
+        self.show(1.0)
+
+    def show(self, scale: float):
+        """Bring the node into view at this zoom."""
+        self.page.evaluate(
+            """([kind, scale]) => {
+                const node = app.graph.nodes.find(n => n.type === "AnimalLipSync_" + kind)
+                app.canvas.ds.scale = scale
+                app.canvas.ds.offset = [300 / scale - node.pos[0], 110 / scale - node.pos[1]]
+                app.canvas.setDirty(true, true)
+            }""",
+            [self.kind, scale],
+        )
+        self.page.wait_for_timeout(400)
+
+    @property
+    def value(self) -> str:
+        name = "keypoints" if self.kind == "EditKeypoints" else "pick"
+        (node,) = [n for n in self.comfy.prompt().values() if n["class_type"] == f"AnimalLipSync_{self.kind}"]
+        return node["inputs"][name]
+
+    @property
+    def note(self) -> str:
+        return self.page.locator(".als-note").inner_text()
+
+    def wait_for(self, note: str):
+        self.page.wait_for_function("text => document.querySelector('.als-note')?.textContent.includes(text)", arg=note)
+
+    def point(self, name: str) -> tuple[float, float]:
+        box = self.page.locator(f"[data-point={name}]").bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def drag(self, name: str, dx: float, dy: float):
+        x, y = self.point(name)
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + dx / 2, y + dy / 2)
+        self.page.mouse.move(x + dx, y + dy)
+        self.page.mouse.up()
+
+    def press(self, tool: str):
+        self.page.locator(f".als-tool-{tool} input").click()
+
+    def scrub(self, frame: int):
+        self.page.evaluate(
+            """frame => {
+                const scrubber = document.querySelector(".als-track input")
+                scrubber.value = frame
+                scrubber.dispatchEvent(new Event("input"))
+            }""",
+            frame,
+        )
+        self.page.wait_for_function(
+            "text => document.querySelector('.als-number').textContent.startsWith(text + ' /')", arg=str(frame + 1)
+        )
+        self.page.wait_for_timeout(700)  # the faces of that frame
+
+    def run(self, comfyui) -> list[np.ndarray]:
+        """Frames of the animated result."""
+        entry = comfyui.wait(self.comfy.press_run())
+        assert entry["status"]["status_str"] == "success", entry["status"]
+        (warp,) = [id for id, n in entry["prompt"][2].items() if n["class_type"].endswith("AnimateMouthWarp")]
+        clip = Clip.open(comfyui.path(entry["outputs"][warp]["images"][0]))
+        return list(clip.read(clip.frames))
+
+
+@pytest.fixture
+def editor(page):
+    return Editor(page)
+
+
+def points_of(value: str, row: int = 0) -> np.ndarray:
+    return np.array(json.loads(value)["faces"][0]["keypoints"][row])
+
+
+def test_a_dragged_point_is_in_the_prompt_and_in_the_frames(editor, comfyui):
+    editor.open()
+    editor.wait_for("Found automatically")
+    assert editor.value == "", "nothing is written before the artist does something"
+    before = editor.run(comfyui)
+    editor.drag("mouth_left", -60, 0)
+    moved = points_of(editor.value)
+    assert Faces.from_json(editor.value).picture
+    assert moved[3][2] == 1
+    after = editor.run(comfyui)
+    assert np.abs(after[0].astype(int) - before[0]).max() > 60
+    editor.press("undo")
+    assert editor.value == ""
+    editor.press("redo")
+    assert np.array_equal(points_of(editor.value), moved)
+
+
+def test_a_saved_edit_opens_as_it_was(editor, page):
+    editor.open()
+    editor.wait_for("Found automatically")
+    editor.drag("chin", 8, 30)
+    value, (x, y) = editor.value, editor.point("chin")
+    page.open(page.workflow())
+    editor.show(1.0)
+    editor.wait_for("Set by hand")
+    assert editor.value == value
+    page.page.wait_for_timeout(500)
+    assert np.hypot(*np.subtract(editor.point("chin"), (x, y))) < 60
+    copies = page.page.evaluate(
+        """() => {
+            const node = app.graph.nodes.find(n => n.type === "AnimalLipSync_EditKeypoints")
+            const copy = node.clone()
+            app.graph.add(copy)
+            const values = [node, copy].map(n => n.widgets.find(w => w.name === "keypoints").value)
+            app.graph.remove(copy)
+            return values
+        }"""
+    )
+    assert copies == [value, value]
+
+
+def test_keys_do_what_the_mouse_does(editor):
+    editor.open(value=KEYPOINTS)
+    editor.wait_for("Set by hand")
+    start = points_of(editor.value)
+    corner = editor.page.locator("[data-point=mouth_left]")
+    assert corner.get_attribute("aria-label") == "Left corner of the mouth"
+    corner.focus()
+    editor.page.keyboard.press("ArrowLeft")
+    one = start[3] - points_of(editor.value)[3]
+    assert one[0] > 0 and one[1] == 0
+    editor.page.keyboard.press("Shift+ArrowLeft")
+    assert (start[3] - points_of(editor.value)[3])[0] == pytest.approx(11 * one[0], rel=0.02)
+    editor.page.keyboard.press("Alt+ArrowDown")
+    moved = points_of(editor.value) - start
+    assert moved[3][1] > 0 and moved[4][1] > 0, "both corners"
+    editor.page.keyboard.press("Control+z")
+    editor.page.keyboard.press("Control+z")
+    assert editor.value == KEYPOINTS
+    editor.page.keyboard.press("Control+y")
+    assert editor.value != KEYPOINTS
+    assert editor.page.evaluate("() => app.graph.nodes.length") == 4, "the page's own undo kept out of it"
+
+
+def test_escape_takes_a_drag_back(editor):
+    editor.open(value=KEYPOINTS)
+    editor.wait_for("Set by hand")
+    x, y = editor.point("nose")
+    editor.page.mouse.move(x, y)
+    editor.page.mouse.down()
+    editor.page.mouse.move(x + 40, y + 40)
+    assert editor.value != KEYPOINTS
+    editor.page.keyboard.press("Escape")
+    editor.page.mouse.up()
+    assert editor.value == KEYPOINTS
+
+
+def test_the_open_mouth_is_what_a_run_shows(editor, comfyui):
+    editor.open(value=KEYPOINTS)
+    editor.wait_for("Set by hand")
+    question = {"file": "animal-lipsync-fox.jpg", "faces": json.loads(KEYPOINTS), "motion": {"jaw_open": 0.9}}
+    with editor.page.expect_response("**/animal_lipsync/mouth") as answer:
+        editor.page.evaluate(
+            """() => {
+                const slider = document.querySelector(".als-open input")
+                slider.value = 0.9
+                slider.dispatchEvent(new Event("input"))
+            }"""
+        )
+    asked = answer.value.request.post_data_json
+    assert asked["motion"] == question["motion"] and asked["file"] == question["file"]
+    picture = np.asarray(Image.open(BytesIO(answer.value.body())).convert("RGB")).astype(int)
+    x1, y1, x2, y2 = json.loads(answer.value.headers["x-box"])
+    frame = Image.fromarray(editor.run(comfyui)[0]).crop((x1, y1, x2, y2)).resize(picture.shape[1::-1], Image.BOX)
+    assert np.abs(np.asarray(frame).astype(int) - picture).mean() < 4
+    editor.page.wait_for_timeout(300)
+    assert editor.page.evaluate("() => [...document.querySelectorAll('.als-picture')].every(i => i.naturalWidth > 0)")
+
+
+def test_a_video_is_set_in_some_frames_and_follows_in_the_others(editor, comfyui):
+    editor.open("LoadVideo", "animal-lipsync-fox-clip.mp4")
+    editor.wait_for("Found automatically")
+    editor.scrub(10)
+    editor.drag("mouth_left", -30, 0)
+    editor.scrub(60)
+    editor.drag("mouth_left", 0, 20)
+    (face,) = json.loads(editor.value)["faces"]
+    assert face["frames"] == [10, 60] and face["follow"] is True
+    editor.press("earlier")
+    editor.page.wait_for_function("() => document.querySelector('.als-number').textContent.startsWith('11 /')")
+    entry = comfyui.wait(editor.comfy.press_run())
+    assert entry["status"]["status_str"] == "success", entry["status"]
+
+
+GARBAGE = ["rubbish", '{"version": 9}', '{"version":1,"faces":"x"}', "[]", '{"version":1,"source":{"width":-1}}']
+
+
+@pytest.mark.parametrize("value", GARBAGE)
+def test_what_is_not_keypoints_is_told_and_kept(value, editor):
+    editor.open(value=value)
+    editor.wait_for("is not keypoints")
+    assert editor.value == value
+    editor.drag("nose", 10, 0)
+    assert Faces.from_json(editor.value).tracks
+    editor.press("undo")
+    assert editor.value == value
+
+
+def test_points_of_another_picture_are_told(editor, comfyui):
+    write_picture(comfyui.base / "input" / "mirrored.png", read_picture(SAMPLES / "fox.jpg")[:, ::-1])
+    editor.open(file="mirrored.png", value=KEYPOINTS)
+    editor.wait_for("another picture")
+    assert editor.value == KEYPOINTS
+
+
+def test_saved_workflows_of_every_version_still_open(page, editor):
+    for path in sorted((HERE / "saved").glob("*.json")):
+        workflow = json.loads(path.read_text())
+        page.open(workflow)
+        assert page.red_nodes() == []
+        (saved,) = [n for n in workflow["nodes"] if n["type"] == "AnimalLipSync_EditKeypoints"]
+        (node,) = [n for n in page.prompt().values() if n["class_type"] == "AnimalLipSync_EditKeypoints"]
+        names = ("keypoints", "face", "min_score")
+        assert [node["inputs"][name] for name in names] == saved["widgets_values"]
+
+
+def test_bad_sources_say_what_is_missing(editor, comfyui):
+    editor.open(loader="")
+    editor.wait_for("Connect a picture or video")
+    write_picture(comfyui.base / "input" / "gone.png", np.zeros((64, 64, 3), np.uint8))
+    editor.open(file="gone.png")
+    editor.wait_for("No face found")
+    (comfyui.base / "input" / "gone.png").unlink()
+    editor.open(file="gone.png")
+    editor.wait_for("choose it again")
+    (comfyui.base / "input" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    editor.open(file="broken.png")
+    editor.wait_for("broken.png")
+
+
+def test_a_head_that_was_not_found_is_drawn(editor, comfyui):
+    picture = np.full((600, 800, 3), 90, np.uint8)
+    write_picture(comfyui.base / "input" / "empty.png", picture)
+    editor.open(file="empty.png")
+    editor.wait_for("No face found")
+    editor.press("box")
+    stage = editor.page.locator(".als-stage").bounding_box()
+    x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    editor.page.mouse.move(x - 60, y - 60)
+    editor.page.mouse.down()
+    editor.page.mouse.move(x, y)
+    editor.page.mouse.move(x + 60, y + 60)
+    editor.page.mouse.up()
+    editor.wait_for("Set by hand")
+    (track,) = Faces.from_json(editor.value).tracks
+    assert np.ptp(track.boxes[0].reshape(2, 2), axis=0) == pytest.approx([1, 1], rel=1) or len(track) == 1
+    assert editor.page.locator("[data-point=chin]").is_visible()
+
+
+def test_a_large_picture_and_a_video_of_one_frame(editor, comfyui):
+    large = Image.open(SAMPLES / "fox.jpg").resize((4000, 3000))
+    large.save(comfyui.base / "input" / "large.jpg")
+    editor.open(file="large.jpg")
+    editor.wait_for("Found automatically")
+    editor.drag("chin", 0, 10)
+    assert json.loads(editor.value)["source"]["width"] == 4000
+    with VideoWriter(comfyui.base / "input" / "one.mp4", 512, 512, 25) as video:
+        video.write(np.asarray(Image.open(SAMPLES / "fox.jpg").convert("RGB").resize((512, 512))))
+    editor.open("LoadVideo", "one.mp4")
+    editor.wait_for("Found automatically")
+    assert not editor.page.locator(".als-track").is_visible()
+    editor.drag("chin", 0, 10)
+    assert "follow" not in json.loads(editor.value)["faces"][0]
+
+
+def test_a_deleted_node_leaves_nothing_behind(editor, page):
+    editor.open()
+    editor.wait_for("Found automatically")
+    asked = []
+    page.page.on("request", lambda request: "/animal_lipsync/" in request.url and asked.append(request.url))
+    page.page.evaluate(
+        """() => {
+            const [editor] = app.graph.nodes.filter(n => n.type === "AnimalLipSync_EditKeypoints")
+            window.orphan = document.querySelector(".als-editor")
+            app.graph.remove(editor)
+        }"""
+    )
+    page.page.evaluate(
+        """() => {
+            const slider = orphan.querySelector(".als-open input")
+            slider.value = 0.5
+            slider.dispatchEvent(new Event("input"))
+        }"""
+    )
+    page.page.wait_for_timeout(900)
+    assert asked == []
+
+
+def test_a_click_chooses_who_speaks(page, comfyui):
+    fox = read_picture(SAMPLES / "fox.jpg")[::2, ::2]
+    write_picture(comfyui.base / "input" / "two.png", np.concatenate([fox, fox[:, ::-1]], axis=1))
+    picker = Editor(page, "ChooseFace")
+    picker.open(file="two.png")
+    picker.wait_for("speaks")
+    assert picker.value == ""
+    picker.page.locator(".als-chip >> nth=1").click()
+    pick = json.loads(picker.value)
+    assert pick["version"] == 1 and pick["frame"] == 0 and pick["width"] == 1024
+    assert pick["point"][0] > 512
+    entry = comfyui.wait(page.press_run())
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    picker.press("reset")
+    assert picker.value == ""
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_screenshots(theme, scale, editor, page):
+    page.page.evaluate("theme => app.extensionManager.setting.set('Comfy.ColorPalette', theme)", theme)
+    editor.open(value="")
+    editor.wait_for("Found automatically")
+    editor.show(scale)
+    page.page.mouse.move(5, 500)
+    page.page.wait_for_timeout(600)
+    page.page.screenshot(path=SCREENSHOTS / f"keypoints-{page.renderer}-{theme}-{int(scale * 100)}.png")
+    stage = page.page.locator(".als-stage").bounding_box()
+    assert stage["width"] > 250 * scale and stage["height"] > 150 * scale
+    page.page.evaluate("() => app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
