@@ -133,7 +133,11 @@ def test_words_are_heard_when_they_are_spoken(spoken):
 
 
 @SPEAKS
-@pytest.mark.parametrize("text", ["Quarterly zebra figures exceeded foreign judicial estimates.", "🐶", "<b></b>", "!"])
+@pytest.mark.parametrize(
+    "text",
+    ["Quarterly zebra figures exceeded foreign judicial estimates.", "🐶", "<b></b>", "!", "שלום עולם, מה שלומך",
+     "مرحبا بالعالم", "\x00\u202e abc", "a" * 5000],
+)  # fmt: skip
 def test_a_wrong_transcript_changes_little(spoken, text):
     audio, _ = spoken
     alone, misled = (speech_to_motion(audio, Fraction(25), transcript=t) for t in (None, text))

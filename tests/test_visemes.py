@@ -82,6 +82,13 @@ def test_where_nobody_speaks_the_mouth_stays_shut(samples):
     assert {cue.viseme for cue in motion.visemes.cues} <= {"sil", "PP"}
 
 
+def test_when_the_music_stops_the_mouth_is_shut():
+    at = np.arange(16000 * 2) / 16000
+    chord = sum(0.1 * np.sign(np.sin(2 * np.pi * hertz * at)) for hertz in (220, 277, 330))
+    motion = speech_to_motion(Audio(np.concatenate([chord, 0 * at])[None].astype(np.float32), 16000), Fraction(25))
+    assert np.isfinite(motion.values).all() and not motion.channel("jaw_open")[60:].any()
+
+
 @pytest.mark.parametrize("samples", [1.0, 1e6], ids=["full scale", "120 dB too loud"])
 def test_clipping_is_survived(voice, samples):
     clipped = np.clip(voice.waveform * samples * 50, -1, 1).astype(np.float32)
