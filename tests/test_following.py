@@ -89,7 +89,7 @@ def test_a_head_that_comes_back_from_behind_something_is_the_same_one(heads):
     tree = (Image.new("RGB", (140, HEIGHT), (60, 45, 30)), Image.new("L", (140, HEIGHT), 255))
     at = [(80 + 10 * t, 130) for t in range(34)]
     (track,) = follow(stage(wood(), (heads[0], *place), (tree, 260, 135)) for place in at).tracks
-    hidden = [t for t, (x, _) in enumerate(at) if abs(x - 260) < 20]
+    hidden = [t for t, (x, _) in enumerate(at) if abs(x - 260) < 5]
     assert not track.visible[hidden].any() and track.visible[:8].all() and track.visible[-4:].all()
 
 

@@ -421,24 +421,31 @@ def faces_json(camera: Camera, surface: Surface) -> str:
     return json.dumps({"version": 1, "source": source, "faces": [face]}) + "\n"
 
 
-def draw(canvas_size: int, hair_count: int) -> tuple[Image.Image, str]:
-    """The portrait and its FACES.json."""
-    rng = np.random.default_rng(7)
-    camera, coarse = Camera(canvas_size, **POSE), Camera(canvas_size // 2, **POSE)
+def paint_portrait(canvas: np.ndarray, rng, pose: dict, hair_count: int) -> str:
+    """Paint the fox over `canvas` (size, size, 3); its FACES.json."""
+    size = len(canvas)
+    camera, coarse = Camera(size, **pose), Camera(size // 2, **pose)
     light = Light(camera)
     surface = trace(distance, coarse, light)
     fine = surface.enlarged(2)
     solid = np.isfinite(fine.lit)
     flat = fine[solid]
 
-    canvas = paint_background(canvas_size, rng)
     canvas[solid] = paint_eyes(paint_skin(flat, light), flat.position, camera)
     keep_off = np.zeros(solid.shape, bool)
     keep_off[solid] = (past_lids(*eye_places(flat.position)) < 0.03) | (nose_share(flat.position) > 0.8)
     paint_fur(canvas, rng, surface, camera, light, groom, coat, keep_off, count=hair_count)
     canvas[solid] = paint_lips(canvas[solid], flat.position)
     paint_whiskers(canvas, rng, camera)
-    return develop(canvas, rng, min(SIZE, canvas_size)), faces_json(coarse, surface)
+    return faces_json(coarse, surface)
+
+
+def draw(canvas_size: int, hair_count: int) -> tuple[Image.Image, str]:
+    """The portrait and its FACES.json."""
+    rng = np.random.default_rng(7)
+    canvas = paint_background(canvas_size, rng)
+    faces = paint_portrait(canvas, rng, POSE, hair_count)
+    return develop(canvas, rng, min(SIZE, canvas_size)), faces
 
 
 def main() -> None:

@@ -364,14 +364,15 @@ def paint_background(size: int, rng) -> np.ndarray:
 
 
 def develop(canvas: np.ndarray, rng, size: int) -> Image.Image:
-    """Linear light -> sRGB picture of `size` pixels: bloom, vignette, shoulder, a breath of grain."""
+    """Linear light -> sRGB picture `size` pixels high: bloom, vignette, shoulder, a breath of grain."""
     step = canvas.shape[0] // size
-    canvas = canvas.reshape(size, step, size, step, 3).mean((1, 3))
+    width = canvas.shape[1] // step
+    canvas = canvas.reshape(size, step, width, step, 3).mean((1, 3))
     canvas = canvas + 0.06 * (gaussian_filter(canvas, (size * 0.02, size * 0.02, 0)) - canvas)
-    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : width * 1j]
     canvas = canvas * (1 - 0.35 * ramp(0.7, 1.45, np.hypot(x, y)))[..., None]
     # the ACES curve as fitted by K. Narkowicz, 2015
     toned = np.clip(canvas * (2.51 * canvas + 0.03) / (canvas * (2.43 * canvas + 0.59) + 0.14), 0, 1)
     pixels = np.where(toned <= 0.0031308, toned * 12.92, 1.055 * toned ** (1 / 2.4) - 0.055)
-    pixels = pixels + rng.normal(size=(size, size, 1)) * 0.006
+    pixels = pixels + rng.normal(size=(size, width, 1)) * 0.006
     return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))
