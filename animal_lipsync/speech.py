@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import wave
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from . import espeak
 from .articulation import Mouth
+from .files import replacing
 from .motion import NATURAL, visemes_to_motion
 from .types import Audio, Cue, MouthMotion, VisemeTrack
 from .visemes import PHONES, long_enough, phones_of
@@ -62,6 +65,16 @@ def speak_text(
     motion = visemes_to_motion(track, frame_rate, mouth=mouth)
     length = max(1, round(Fraction(audio.waveform.shape[1], audio.sample_rate) * Fraction(frame_rate)))
     return audio, replace(motion.resampled(frame_rate, length), visemes=track)
+
+
+def write_wav(path: str | os.PathLike, audio: Audio) -> None:
+    """Save a voice as 16-bit WAV; it appears under its name only when complete."""
+    samples = np.clip(np.round(audio.waveform.T * 32768), -32768, 32767).astype("<i2")
+    with replacing(path) as partial, wave.open(os.fspath(partial), "wb") as file:
+        file.setnchannels(len(audio.waveform))
+        file.setsampwidth(2)
+        file.setframerate(audio.sample_rate)
+        file.writeframes(samples.tobytes())
 
 
 def _runs(phonemes: list[tuple[float, float, str]], duration: float) -> list[tuple[float, float, str]]:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from animal_lipsync import espeak
+from animal_lipsync.audio import probe_audio
 from animal_lipsync.cli import main
 from animal_lipsync.image import read_picture, to_pixels, write_picture
 from animal_lipsync.types import Faces, MouthMotion
@@ -128,6 +130,27 @@ def test_motion_writes_what_the_mouth_does(report):
     assert told["frames"] == len(motion) and motion.frame_rate == 50 and told["output"] == "said.json"
 
 
+@pytest.mark.skipif(not espeak.available(), reason="eSpeak NG is not installed")
+def test_a_text_is_spoken_and_animated(report):
+    said = ("--text", "My puppy barks.", "--language", "en-us+f3", "--speed", "200", "--pitch", "80")
+    told = report("animate", "cat.png", *said, "--keypoints", "cat.json", "--style", "cartoon", "-o", "spoken.mp4")
+    heard = report("motion", *said, "--wav", "said.wav", "-o", "said.json")
+    assert told["frames"] == heard["frames"] == round(probe_audio("said.wav").duration * 25)
+    motion = MouthMotion.from_json(Path("said.json").read_text())
+    assert motion.visemes.text == "My puppy barks." and motion.channel("jaw_open").max() > 0.5
+
+
+def test_motion_writes_for_every_program_what_animate_reads_again(report):
+    names = {"rhubarb": "a.tsv", "moho": "a.dat", "papagayo": "a.pgo", "arkit": "a.csv", "ovr": "a.json"}
+    exports = [part for option, name in names.items() for part in (f"--{option}", name)]
+    frames = report("motion", SAMPLES / "voice.wav", *exports, "--draw", "a.png", "-o", "a.motion.json")["frames"]
+    for name in (*names.values(), "a.motion.json"):
+        again = report("motion", "--motion", name, "-o", "again.json")
+        assert abs(again["frames"] - frames) <= 1 and 0.15 < again["mean_jaw_open"] < 0.6, name
+    assert read_picture("a.png").shape == (800, 1600, 3)
+    assert report(*ANIMATE, "--motion", "a.pgo")["frames"] == frames
+
+
 def test_motion_without_an_output_reports_only(report, folder):
     before = sorted(folder.iterdir())
     assert report("motion", "voice.wav")["output"] is None
@@ -218,6 +241,14 @@ def test_help_and_bad_usage_need_neither_torch_nor_av():
         ((*ANIMATE, "--reference-keypoints", "cat.json"), "--reference"),
         ((*ANIMATE, "--motion", "motion.json", "--transcript", "motion.json"), "--motion"),
         (("motion", "voice.wav", "--language", "de"), "--transcript"),
+        (("motion", "voice.wav", "--text", "Hello"), "either VOICE or --text"),
+        (("motion", "--text", "Hello", "--motion", "motion.json"), "--motion"),
+        (("motion", "--text", "Hello", "--transcript", "motion.json"), "--text, which is what is said"),
+        (("motion", "voice.wav", "--pitch", "20"), "--text"),
+        (("motion", "voice.wav", "--wav", "out.wav"), "--text"),
+        (("motion",), "either VOICE or --text"),
+        (("animate", "cat.png", "--motion", "motion.json"), "VOICE"),
+        ((*ANIMATE, "--style", "epic"), "cartoon"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what_is_expected(run, folder, arguments, named):
@@ -289,9 +320,10 @@ CASES = [
     ({"face": "3"}, "face number 3"),
     ({"face": "-1"}, "face number -1"),
     ({"motion": "missing.json"}, "missing.json"),
-    ({"motion": "cat.json"}, "cat.json: frame_rate"),
+    ({"motion": "cat.json"}, "cat.json: The file's JSON holds version, source, faces"),
     ({"motion": "wild.json"}, "jaw_open must stay within"),
     ({"motion": "motion.json", "nod": "nan"}, "nod must lie between"),
+    ({"motion": "motion.json", "strength": "3"}, "strength must lie between"),
     ({"motion": "motion.json", "nod": "-50"}, "nod must lie between"),
     ({"motion": "motion.json", "blinks": "nan"}, "blinks must lie between"),
     ({"transcript": "missing.txt"}, "missing.txt"),

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from ..files import require_output
-from .options import UsageError, command, face_options, life_options, rate, refuse_idle, transcript_options
+from .inpainting import inpaint_options, listen, load_engine, refuse_idle_painting
+from .options import UsageError, command, face_options, life_options, rate, refuse_idle, refuse_mumbling, voice_options
 
 
 def add(commands) -> None:
@@ -16,41 +17,50 @@ def add(commands) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="PICTURE|VIDEO")
-    parser.add_argument("voice", metavar="VOICE", help="any sound or video file")
+    voice_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT.mp4", help="default: NAME-talking.mp4 in this folder")
     face_options(parser)
-    transcript_options(parser)
-    parser.add_argument("--motion", metavar="MOTION.json", help="how the mouth moves; heard from VOICE when not given")
+    parser.add_argument(
+        "--motion",
+        metavar="MOTION.json",
+        help="how the mouth moves, also of Rhubarb, Moho, Papagayo, OVRLipSync or ARKit; heard in VOICE when not given",
+    )
     parser.add_argument("--frame-rate", type=rate, metavar="25", help="default: the video's own, 25 for a picture")
     parser.add_argument("--reference", metavar="OPEN_MOUTH.png", help="picture of the animal with its mouth open")
     parser.add_argument("--reference-keypoints", metavar="FACES.json", help="its face; detected when not given")
     life_options(parser)
+    parser.add_argument("--engine", choices=("warp", "inpaint"), default="warp", help="inpaint: MuseTalk, see models")
+    inpaint_options(parser)
 
 
 def run(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
     from ..animate import animate, output_frames
-    from ..blinks import add_blinks
+    from ..audio import probe_audio, read_audio
     from ..clip import Clip
     from ..engine import WarpEngine
-    from ..head import nod
     from ..inside import OpenMouth
-    from .inputs import chosen_face, face_of, mouth_motion
+    from ..lower_face import calm
+    from ..prepared import PreparedAnimal
+    from ..types import Audio
+    from .inputs import chosen_face, face_of, spoken
 
     start = time.perf_counter()
-    refuse_idle(options, language="transcript", reference_keypoints="reference")
-    if options.motion and options.transcript:
-        raise UsageError("--transcript does nothing beside --motion, which says already how the mouth moves.")
+    refuse_mumbling(options)
+    refuse_idle(options, reference_keypoints="reference")
+    refuse_idle_painting(options)
+    if options.voice is None and options.text is None:
+        raise UsageError("give VOICE, which --motion is for.")
     output = options.output or f"{Path(options.source).stem}-talking.mp4"
     require_output(output, ".mp4")
     clip = Clip.open(options.source, frame_rate=options.frame_rate)
-    motion = mouth_motion(options, clip.frame_rate)
-    count = output_frames(clip, motion, options.voice)
-    face = chosen_face(clip, options)
-    if options.nod:
-        motion = nod(motion, options.nod)
-    motion = add_blinks(motion, options.blinks)
+    if options.voice:
+        probe_audio(options.voice)  # a voice that cannot be read is told before a face is looked for
+    prepared = PreparedAnimal.load(options.prepared) if options.prepared else None
+    face = clip.face(prepared.face) if prepared else chosen_face(clip, options)
+    voice, motion = spoken(options, clip.frame_rate, face.species)
+    count = output_frames(clip, motion, voice)
     reference = None
     if options.reference:
         from ..image import read_picture, to_frames
@@ -60,7 +70,12 @@ def run(options: argparse.Namespace) -> dict:
         reference = OpenMouth(
             to_frames(picture[None]), face_of(shown, options.reference_keypoints, 0, options.min_score)
         )
-    frames = animate(clip, face, motion, options.voice, output, WarpEngine(reference=reference))
+    engine, device = WarpEngine(reference=reference), "cpu"
+    if options.engine == "inpaint":
+        engine = load_engine(options, prepared)
+        face, device = face if prepared else calm(face, clip.frame_rate), engine.networks.device
+        motion = listen(options, voice if isinstance(voice, Audio) else read_audio(voice))
+    frames = animate(clip, face, motion, voice, output, engine, device=device)
     for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
         pass
     seconds = time.perf_counter() - start

@@ -12,22 +12,40 @@ from ..cache import FaceCache, default_folder
 from ..clip import Clip
 from ..finding import describe, find_faces
 from ..table import read_faces
-from ..types import Faces, FaceTrack, FormatError, MouthMotion
+from ..types import Audio, Faces, FaceTrack, FormatError, MouthMotion
 
 logger = logging.getLogger(__name__)
 
 Document = TypeVar("Document", Faces, MouthMotion)
 
 
-def mouth_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
-    return read_document(options.motion, MouthMotion) if options.motion else heard_motion(options, frame_rate)
+def spoken(options: argparse.Namespace, frame_rate: Fraction, species: str) -> tuple[str | Audio | None, MouthMotion]:
+    """The voice that `voice_options` call for, and the motion of a head that says it."""
+    from ..articulation import Mouth
+    from ..audio import read_audio
+    from ..blinks import add_blinks
+    from ..formats import read_motion
+    from ..head import nod
+    from ..motion import speech_to_motion
+    from ..speech import speak_text
 
-
-def heard_motion(options: argparse.Namespace, frame_rate: Fraction) -> MouthMotion:
-    from ..animate import voice_motion
-
-    transcript = read_text(options.transcript) if options.transcript else None
-    return voice_motion(options.voice, frame_rate, transcript=transcript, language=options.language or "en-us")
+    voice, mouth = options.voice, Mouth(options.style, options.strength, species)
+    language = options.language or "en-us"
+    if options.motion:
+        try:
+            motion = read_motion(read_text(options.motion), frame_rate, mouth=mouth)
+        except FormatError as error:
+            raise FormatError(f"{options.motion}: {error}") from None
+    elif options.text is not None:
+        speed, pitch = options.speed or 160, 50 if options.pitch is None else options.pitch
+        voice, motion = speak_text(
+            options.text, frame_rate, language=language, words_per_minute=speed, pitch=pitch, mouth=mouth
+        )
+    else:
+        transcript = read_text(options.transcript) if options.transcript else None
+        motion = speech_to_motion(read_audio(voice), frame_rate, transcript=transcript, language=language, mouth=mouth)
+    motion = nod(motion, options.nod, variation=options.variation)
+    return voice, add_blinks(motion, options.blinks, variation=options.variation)
 
 
 def chosen_face(clip: Clip, options: argparse.Namespace) -> FaceTrack:

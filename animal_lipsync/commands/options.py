@@ -7,9 +7,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from ..styles import STYLES
 from ..types import CHANNELS, FormatError, to_frame_rate
 
-OUTPUTS = ("output", "draw", "rhubarb", "html", "report")
+OUTPUTS = ("output", "draw", "rhubarb", "moho", "papagayo", "arkit", "ovr", "wav", "html", "report")
 INPUTS = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
 """Names of the options that are files which a command writes and reads."""
 
@@ -71,11 +72,43 @@ def face_options(parser: argparse.ArgumentParser) -> None:
 def life_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
     parser.add_argument("--blinks", type=float, default=0.0, metavar="PER_MINUTE", help="blink now and then")
+    parser.add_argument("--variation", type=int, default=0, metavar="N", help="another number: other blinks and poses")
+
+
+def voice_options(parser: argparse.ArgumentParser) -> None:
+    """What is said, and how: VOICE or a text."""
+    parser.add_argument("voice", metavar="VOICE", nargs="?", help="any sound or video file")
+    parser.add_argument("--text", metavar="TEXT", help="what to say in place of VOICE; eSpeak NG speaks it")
+    parser.add_argument("--speed", type=int, metavar="160", help="of the text, words a minute")
+    parser.add_argument("--pitch", type=int, metavar="50", help="of the text's voice, 0 to 99")
+    transcript_options(parser)
+    parser.add_argument("--style", choices=list(STYLES), default="natural", help="how the mouth moves")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="1.0", help="how far it moves, 0 to 2")
+
+
+def refuse_mumbling(options: argparse.Namespace) -> None:
+    """Refuse what says nothing, twice something, or in vain how.
+
+    Raises:
+        UsageError: naming the options.
+    """
+    if (options.voice is None) == (options.text is None) and not (options.text is None and options.motion):
+        raise UsageError("give either VOICE or --text.")
+    if options.motion and options.text is not None:
+        raise UsageError("--text does nothing beside --motion, which says already how the mouth moves.")
+    for idle in ("transcript", "language"):
+        if options.motion and getattr(options, idle) is not None:
+            raise UsageError(f"--{idle} does nothing beside --motion, which says already how the mouth moves.")
+    if options.transcript and options.text is not None:
+        raise UsageError("--transcript does nothing beside --text, which is what is said.")
+    if options.language is not None and options.transcript is None and options.text is None:
+        raise UsageError("--language does nothing without --transcript or --text.")
+    refuse_idle(options, speed="text", pitch="text")
 
 
 def transcript_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transcript", metavar="FILE", help="text of what VOICE says; makes the mouth surer")
-    parser.add_argument("--language", help="of the transcript, as eSpeak NG names it; default: en-us")
+    parser.add_argument("--language", help="of the transcript or text, as eSpeak NG names it; default: en-us")
 
 
 def rate(text: str) -> Fraction:
