@@ -162,7 +162,7 @@ def test_a_picture_speaks_through_all_four_nodes(comfyui, weights):
     source = np.asarray(frames_of(SAMPLES / "fox.jpg")[0], int)
     change = np.abs(plain[5].astype(int) - source).max(-1)
     height, width = change.shape
-    assert change[: height // 3].max() < 30, "only compression changes what is not the mouth"
+    assert change[: height // 3].mean() < 4, "only compression changes what is not the mouth"
     assert (change > 40).mean() > 0.005, "a mouth is painted"
 
 

@@ -1,0 +1,90 @@
+"""The inpaint engine on the command line: its options, its weights, its device."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..types import Audio
+from .models import folder_option, models_folder
+from .options import UsageError
+
+if TYPE_CHECKING:
+    from ..inpaint import InpaintEngine
+    from ..prepared import PreparedAnimal
+    from ..speech_features import SpeechFeatures
+
+LAYOUTS = ("hf_post_ln", "openai_pre_ln")
+
+
+def inpaint_options(parser: argparse.ArgumentParser) -> None:
+    folder_option(parser)
+    parser.add_argument("--unet", metavar="FILE", help="another MuseTalk; default: musetalk-1.5 of --models")
+    parser.add_argument("--layout", choices=LAYOUTS, help="what the network was trained to hear; default: hf_post_ln")
+    parser.add_argument("--device", metavar="cuda", help="where to paint; default: a graphics card if there is one")
+    parser.add_argument("--compile", action="store_true", help="fuse the networks; pays off after some minutes")
+    parser.add_argument("--prepared", metavar="FILE", help="what prepare wrote for this picture or clip")
+    parser.add_argument(
+        "--no-open-mouth",
+        action="store_true",
+        help="show the network the mouth as it is, not opened by the warp engine",
+    )
+
+
+def refuse_idle_painting(options: argparse.Namespace) -> None:
+    """Refuse options of the engine that is not chosen.
+
+    Raises:
+        UsageError: naming it.
+    """
+    painting = ("models", "unet", "layout", "device", "compile", "prepared", "no_open_mouth")
+    moving = ("motion", "nod", "blinks", "reference", "transcript")
+    for idle in painting if options.engine == "warp" else moving:
+        if getattr(options, idle):
+            raise UsageError(f"--{idle.replace('_', '-')} does nothing with --engine {options.engine}.")
+    if options.prepared and options.keypoints:
+        raise UsageError("--keypoints does nothing beside --prepared, which holds the face.")
+
+
+def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = None) -> InpaintEngine:
+    """The engine that `inpaint_options` call for."""
+    import torch
+
+    from ..engine import WarpEngine
+    from ..inpaint import InpaintEngine, fitting_batch
+
+    try:
+        from ..networks import load_networks
+    except ImportError:
+        raise ValueError(
+            "--engine inpaint needs diffusers here: pip install 'animal-lipsync[inpaint]'. In ComfyUI it needs nothing."
+        ) from None
+    folder = models_folder(options)
+    device = _device(options)
+    unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
+    if prepared and prepared.is_guided == options.no_open_mouth:
+        raise UsageError(f"{options.prepared} was prepared the other way: --no-open-mouth must be the same for both.")
+    networks = load_networks(unet, folder / "sd-vae-ft-mse.safetensors", device=device, compile=options.compile)
+    free = torch.cuda.mem_get_info()[0] if device.startswith("cuda") else 2**31
+    return InpaintEngine(
+        networks,
+        batch=fitting_batch(free),
+        guide=None if options.no_open_mouth else WarpEngine(),
+        latents=prepared.latents if prepared else None,
+    )
+
+
+def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> SpeechFeatures:
+    from ..checkpoints import load_whisper
+    from ..speech_features import speech_features
+
+    encoder = load_whisper(models_folder(options) / "whisper-tiny.safetensors").to(_device(options))
+    return speech_features(voice, encoder, layout=options.layout or "hf_post_ln")
+
+
+def _device(options: argparse.Namespace) -> str:
+    import torch
+
+    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,104 @@
+"""`animate --engine inpaint` and `prepare` on the command line, with small random weights."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from animal_lipsync import cli
+from animal_lipsync.clip import Clip
+from animal_lipsync.image import read_picture, write_picture
+from animal_lipsync.types import Faces
+from animal_lipsync.whisper import WhisperEncoder
+
+pytest.importorskip("diffusers", reason="diffusers is not installed")
+
+from animal_lipsync.networks import build_unet, build_vae  # noqa: E402
+
+SAMPLES = files("animal_lipsync") / "samples"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models")
+    save_file(build_unet(32).state_dict(), folder / "musetalk-1.5.safetensors")
+    save_file(build_vae(32).state_dict(), folder / "sd-vae-ft-mse.safetensors")
+    whisper = {f"encoder.{name}": tensor for name, tensor in WhisperEncoder().state_dict().items()}
+    save_file(whisper, folder / "whisper-tiny.safetensors")
+    return folder
+
+
+@pytest.fixture
+def scene(tmp_path) -> list[str]:
+    """A quarter of the sample picture, its keypoints, and 0.16 s of the voice."""
+    import wave
+
+    picture = read_picture(SAMPLES / "fox.jpg")[::4, ::4]
+    write_picture(tmp_path / "fox.png", picture)
+    faces = Faces.from_json((SAMPLES / "fox.faces.json").read_text())
+    track = faces.tracks[0].scaled(0.25)
+    document = Faces(picture.shape[1], picture.shape[0], faces.frame_rate, 1, (track,))
+    (tmp_path / "fox.faces.json").write_text(document.to_json())
+    with wave.open(str(SAMPLES / "voice.wav")) as said, wave.open(str(tmp_path / "voice.wav"), "wb") as short:
+        short.setparams(said.getparams())
+        said.setpos(said.getframerate())
+        short.writeframes(said.readframes(said.getframerate() * 4 // 25))
+    return [str(tmp_path / name) for name in ("fox.png", "voice.wav", "fox.faces.json")]
+
+
+def run(capsys, *arguments) -> dict:
+    code = cli.main([*map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    return json.loads(captured.out)
+
+
+def test_a_picture_is_prepared_and_speaks(models, scene, tmp_path, capsys):
+    picture, voice, keypoints = scene
+    painting = ["--models", models, "--device", "cpu"]
+    prepared = tmp_path / "fox.safetensors"
+    report = run(capsys, "prepare", picture, "--keypoints", keypoints, "-o", prepared, *painting)
+    assert report["encoded"] == 1
+    output = tmp_path / "talking.mp4"
+    inpaint = ["--engine", "inpaint", *painting, "-o", output]
+    report = run(capsys, "animate", picture, voice, "--prepared", prepared, *inpaint)
+    assert report["frames"] == 4 and output.is_file()
+    source, frames = read_picture(picture).astype(int), Clip.open(output)
+    change = np.abs(np.stack(list(frames.read(4))) - source).max((0, 3))
+    assert change[: len(change) // 4].mean() < 6
+    assert change[len(change) // 2 :].max() > 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--engine", "inpaint", "--nod", "2"], "--nod does nothing with --engine inpaint"),
+        (["--device", "cpu"], "--device does nothing with --engine warp"),
+        (["--engine", "inpaint", "--prepared", "a", "--keypoints", "b"], "--keypoints does nothing beside --prepared"),
+    ],
+)
+def test_options_of_the_other_engine_are_refused(arguments, said, scene, capsys):
+    assert cli.main(["animate", *scene[:2], *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_weights_it_says_what_to_do(scene, tmp_path, capsys):
+    picture, voice, keypoints = scene
+    arguments = [
+        "--keypoints",
+        keypoints,
+        "--engine",
+        "inpaint",
+        "--models",
+        str(tmp_path),
+        "-o",
+        str(tmp_path / "o.mp4"),
+    ]
+    assert cli.main(["animate", picture, voice, *arguments]) == 1
+    assert "animal-lipsync models download" in capsys.readouterr().err
+    assert not (tmp_path / "o.mp4").exists()
