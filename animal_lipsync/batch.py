@@ -85,7 +85,7 @@ def read_manifest(path: str | os.PathLike, columns: Iterable[str]) -> list[Row]:
 def _record(line: str, path: Path, number: int) -> dict:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}, line {number} is not JSON: {error}.") from None
     if not isinstance(record, dict) or any(isinstance(value, dict | list) for value in record.values()):
         raise ValueError(f"{path}, line {number} must be an object of texts and numbers.")

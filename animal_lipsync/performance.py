@@ -225,7 +225,7 @@ def from_ovr(text: str, frame_rate: Fraction, *, mouth: Mouth) -> MouthMotion:
         document = json.loads(text)
         rows = [entry["Visemes"] for entry in document["entries"]]
         length = float(document["length"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise FormatError(
             "This is not the JSON of an OVRLipSyncSequence: `length` in seconds and `entries`, each with 15 "
             "`Visemes`, are expected."

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 
 import numpy as np
 
 from .schemas import SCHEMAS
-from .types import Faces, FormatError
+from .types import LARGEST, Faces, FormatError
 
 SOURCE = ("width", "height", "frame_rate", "frames", "picture")
 ABOUT = ("face", "species", "score", "schema", "frame", "visible")
@@ -56,7 +57,10 @@ def faces_from_csv(text: str) -> Faces:
     between = max(",;\t", key=head.count)
     is_table = head.strip().split(between)[: len(SOURCE) + 1] == ["source", *SOURCE]
     lines = io.StringIO(text.lstrip("\ufeff \n"))
-    rows = [row for row in csv.reader(lines, delimiter=between) if any(row)] if is_table else []
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=between) if any(row)] if is_table else []
+    except csv.Error as error:
+        raise FormatError(f"The table of faces is damaged ({error}); export it again.") from None
     if len(rows) < 3:
         raise FormatError(
             f"A table of faces begins with source, {', '.join(SOURCE)}, then their values; export one with detect and "
@@ -74,16 +78,19 @@ def faces_from_csv(text: str) -> Faces:
         def value(name: str, cells=cells, number=number) -> float:
             cell = cells.get(name, "")
             try:
-                return float(cell.replace(",", ".") if between != "," else cell)
+                amount = float(cell.replace(",", ".") if between != "," else cell)
             except ValueError:
-                raise FormatError(f"Row {number} of the table of faces: {name} is no number but {cell!r}.") from None
+                amount = math.nan
+            if not abs(amount) <= LARGEST:
+                raise FormatError(f"Row {number} of the table of faces: {name} is no number but {cell[:40]!r}.")
+            return amount
 
-        schema = cells["schema"]
+        schema = cells.get("schema")
         if schema not in SCHEMAS:
             raise FormatError(f"Row {number} of the table of faces: schema must be one of {', '.join(SCHEMAS)}.")
         face = found.setdefault(
             round(value("face")),
-            {"species": cells["species"], "score": value("score"), "schema": schema}
+            {"species": cells.get("species", ""), "score": value("score"), "schema": schema}
             | {name: [] for name in ("frames", "boxes", "keypoints", "hidden")},
         )
         frame = round(value("frame"))
@@ -94,8 +101,9 @@ def faces_from_csv(text: str) -> Faces:
         if not value("visible"):
             face["hidden"].append([frame, frame])
     for name in ("width", "height", "frames"):
-        if not source.get(name, "").strip().isdecimal():
-            raise FormatError(f"Row 2 of the table of faces: {name} must be a whole number, got {source.get(name)!r}.")
+        cell = source.get(name, "").strip()
+        if not cell.isdecimal() or len(cell) > 9:
+            raise FormatError(f"Row 2 of the table of faces: {name} must be a whole number, got {cell[:40]!r}.")
         source[name] = int(source[name])
     document = {"version": 1, "source": source, "faces": [found[face] for face in sorted(found)]}
     return Faces.from_json(json.dumps(document))

@@ -157,6 +157,7 @@ def test_a_torn_line_of_the_report_costs_that_row_only(tmp_path):
         ("jobs.csv", "source,voice\na,b,c\n", "line 2"),
         ("jobs.jsonl", '{"source": "a"}\n[1]\n', "line 2"),
         ("jobs.jsonl", '{"source": "a"\n', "line 1"),
+        ("jobs.jsonl", "[" * 100_000, "line 1"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused_before_anything_is_made(tmp_path, name, text, says):

@@ -65,6 +65,7 @@ def test_ovr_reads_back():
 @pytest.mark.parametrize("text, named", [
     ("{}", "entries"), ("[]", "entries"), ('{"length": 1, "entries": [{"Visemes": [1, 2]}]}', "entries.Visemes"),
     ('{"length": 0, "entries": [{"Visemes": [1,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}]}', "length"),
+    (f'{{"length": {10**400}, "entries": []}}', "length"),
     ('{"length": 1, "entries": []}', "length"), ('{"length": "x", "entries": []}', "length"),
 ])  # fmt: skip
 def test_a_broken_sequence_is_refused_by_its_field(text, named):
