@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 KEPT = 2048
 """Faces whose latents are kept, 32 KB each in single precision; a clip played forth and back is encoded once."""
-GUIDE_OPENING = 0.6
-"""`jaw_open` of the mouth that the warp engine opens to be copied from."""
+OPENING = 0.6
+"""How far a mouth may open, as `jaw_open`."""
 CELL = 8
 """Pixels of the crop over which colours are compared."""
 SPREAD = 5
@@ -45,6 +45,8 @@ class InpaintEngine:
     Args:
         batch: faces painted at once; halved when the memory does not suffice.
         guide: opens the mouth of the picture that the network copies from, for animals that keep theirs shut.
+        opening: how far the jaw may come down from where the source has it: the network's square reaches as far, and
+            the guide opens the mouth so much. 0 is what upstream does.
         match_colours: bring the painted face to the colours round it.
         latents: of faces encoded before (`prepared.py`).
     """
@@ -55,12 +57,14 @@ class InpaintEngine:
         *,
         batch: int = 8,
         guide: WarpEngine | None = None,
+        opening: float = OPENING,
         match_colours: bool = True,
         latents: dict[bytes, Tensor] | None = None,
     ):
         self.networks = networks
         self.batch = batch
         self.guide = guide
+        self.opening = opening
         self.match_colours = match_colours
         self.latents: OrderedDict[bytes, Tensor] = OrderedDict(latents or {})
         self.kept = max(KEPT, len(self.latents))
@@ -136,7 +140,7 @@ class InpaintEngine:
         if new:
             references = crops[new]
             if self.guide:
-                opened = MouthMotion.from_channels(25, len(new), jaw_open=GUIDE_OPENING)
+                opened = MouthMotion.from_channels(25, len(new), jaw_open=self.opening)
                 opened = self.guide(frames[new], face[new], opened, canvas=canvas, is_still=is_still)
                 references = _cut(opened, crop[new], boxes[new])
             encoded = self._in_batches(partial(latents_of, encode=self.networks.encode), crops[new], references)
@@ -149,7 +153,7 @@ class InpaintEngine:
         return crops, latents
 
     def _place(self, face: FaceTrack) -> MouthCrop:
-        return place_lower_face(face, drop=GUIDE_OPENING if self.guide else 0)
+        return place_lower_face(face, drop=self.opening)
 
     def _name(self, frame: Tensor, centre: np.ndarray, across: np.ndarray, side: float, box: np.ndarray) -> bytes:
         """What a face is remembered by: the pixels of its box and, to a 64th of a pixel, where in it the crop lies."""

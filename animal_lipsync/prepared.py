@@ -29,8 +29,23 @@ class PreparedAnimal:
     """With one track, of the clip that was prepared."""
     latents: dict[bytes, Tensor]
     """(8, 32, 32) of each frame's face, by its content."""
-    is_guided: bool = False
+    is_guided: bool
     """Made with the mouth opened by the warp engine, as the engine must then be that uses it."""
+    opening: float
+    """Of the engine, likewise."""
+
+    def require(self, engine: InpaintEngine) -> None:
+        """Refuse an engine that would encode all anew.
+
+        Raises:
+            ValueError: it has another guide or opening.
+        """
+        if (self.is_guided, self.opening) != (engine.guide is not None, engine.opening):
+            opened = "open_mouth on" if self.is_guided else "open_mouth off"
+            raise ValueError(
+                f"The animal was prepared with {opened} and opening {self.opening:g}; use the same here, or prepare it "
+                "again."
+            )
 
     def save(self, path: str | os.PathLike) -> None:
         """Write it as safetensors.
@@ -40,7 +55,12 @@ class PreparedAnimal:
         """
         names = torch.tensor([list(name) for name in self.latents], dtype=torch.uint8).reshape(-1, 16)
         latents = torch.stack([latents.cpu() for latents in self.latents.values()])
-        told = {"version": "1", "faces": self.face.to_json(), "is_guided": str(int(self.is_guided))}
+        told = {
+            "version": "1",
+            "faces": self.face.to_json(),
+            "is_guided": str(int(self.is_guided)),
+            "opening": str(self.opening),
+        }
         with replacing(path) as partial:
             save_file({"names": names, "latents": latents}, partial, metadata=told)
 
@@ -59,7 +79,7 @@ class PreparedAnimal:
             if told.get("version") != "1" or latents.shape[1:] != (8, 32, 32) or names.shape != (len(latents), 16):
                 raise ValueError("it holds something else")
             kept = dict(zip((bytes(name.tolist()) for name in names), latents, strict=True))
-            return cls(Faces.from_json(told["faces"]), kept, told["is_guided"] == "1")
+            return cls(Faces.from_json(told["faces"]), kept, told["is_guided"] == "1", float(told["opening"]))
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise FormatError(f"{path} is no prepared animal ({error}); make it again with Prepare Animal.") from None
 

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..animal_lipsync.checkpoints import load_whisper
 from ..animal_lipsync.engine import WarpEngine
-from ..animal_lipsync.inpaint import InpaintEngine, fitting_batch
+from ..animal_lipsync.inpaint import OPENING, InpaintEngine, fitting_batch
 from ..animal_lipsync.lower_face import calm
 from ..animal_lipsync.musetalk import MouthNetworks
 from ..animal_lipsync.prepared import PreparedAnimal, prepare
@@ -111,6 +111,18 @@ def open_mouth_input():
     )
 
 
+def opening_input():
+    return io.Float.Input(
+        "opening",
+        default=OPENING,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        tooltip="How far the jaw may come down from where it is in the source. Raise it when an open mouth is cut off "
+        "below, lower it for a face of which the chin hardly moves.",
+    )
+
+
 class PrepareAnimal(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -126,20 +138,21 @@ class PrepareAnimal(io.ComfyNode):
                 AnimalFace.Input("face", tooltip="The animal that will speak."),
                 io.Vae.Input("vae", tooltip="From Load MuseTalk."),
                 open_mouth_input(),
+                opening_input(),
                 frame_rate_input(),
             ],
             outputs=[Prepared.Output("prepared")],
         )
 
     @classmethod
-    def execute(cls, source, face, vae, open_mouth, frame_rate) -> io.NodeOutput:
+    def execute(cls, source, face, vae, open_mouth, opening, frame_rate) -> io.NodeOutput:
         networks = MouthNetworks(to_encoder(vae), None, None)
-        engine = InpaintEngine(networks, guide=WarpEngine() if open_mouth else None)
+        engine = InpaintEngine(networks, guide=WarpEngine() if open_mouth else None, opening=opening)
         with open_source(source, frame_rate) as (clip, _):
             track = calm(clip.face(face), clip.frame_rate)
             for _ in with_progress(prepare(clip, track, engine), clip.frames):
                 pass
-            return io.NodeOutput(PreparedAnimal(chosen(track, clip), dict(engine.latents), open_mouth))
+            return io.NodeOutput(PreparedAnimal(chosen(track, clip), dict(engine.latents), open_mouth, opening))
 
 
 class AnimateMouthInpaint(io.ComfyNode):
@@ -174,6 +187,7 @@ class AnimateMouthInpaint(io.ComfyNode):
                     tooltip="A small VAE that decodes instead, such as TAESD: faster and softer, for trying things.",
                 ),
                 open_mouth_input(),
+                opening_input(),
                 io.Boolean.Input(
                     "match_colours",
                     default=True,
@@ -211,6 +225,7 @@ class AnimateMouthInpaint(io.ComfyNode):
         model,
         vae,
         open_mouth,
+        opening,
         match_colours,
         frame_rate,
         crf,
@@ -221,15 +236,16 @@ class AnimateMouthInpaint(io.ComfyNode):
         preview_vae=None,
     ) -> io.NodeOutput:
         networks = to_networks(model, vae, decoder=preview_vae, positions=positions)
-        if prepared is not None and prepared.is_guided != open_mouth:
-            raise ValueError(f"The animal was prepared with open_mouth {prepared.is_guided}; set it so here too.")
         engine = InpaintEngine(
             networks,
             batch=batch or fitting_batch(comfy.model_management.get_free_memory(networks.device)),
             guide=WarpEngine() if open_mouth else None,
+            opening=opening,
             match_colours=match_colours,
             latents=prepared.latents if prepared else None,
         )
+        if prepared:
+            prepared.require(engine)
         with open_source(source, frame_rate) as (clip, sound):
             if voice is not None:
                 sound = to_audio(voice)

@@ -13,7 +13,7 @@ from animal_lipsync.clip import Clip
 from animal_lipsync.crop import cut_mouth
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_frames, to_pixels
-from animal_lipsync.inpaint import InpaintEngine, composite, match_colours
+from animal_lipsync.inpaint import OPENING, InpaintEngine, composite, match_colours
 from animal_lipsync.lower_face import lower_face_mask, place_lower_face
 from animal_lipsync.musetalk import MouthNetworks, token_positions
 from animal_lipsync.render import render
@@ -58,7 +58,7 @@ def slow_pipeline(frames, face, speech, networks, unet, vae):
     """What upstream's steps are, one frame at a time in NumPy: spec 2.2 to 2.4, pasted as 8 bits."""
     done = []
     for t in range(len(speech)):
-        crop = place_lower_face(face[t : t + 1])
+        crop = place_lower_face(face[t : t + 1], drop=OPENING)
         grid = np.stack(np.meshgrid(np.arange(256) + 0.5, np.arange(256) + 0.5), -1).reshape(1, -1, 2)
         at = crop.to_frame(grid)[0].reshape(256, 256, 2)
         image = np.clip(np.round(255 * look_up(frames[t], at)), 0, 255)
@@ -136,7 +136,7 @@ def test_positions_are_the_sines_and_cosines_of_the_paper():
 def test_outside_the_mask_every_bit_stays():
     frames, face = rough_picture(240, 220, frames=4), moving_face(4)
     out = InpaintEngine(simple_networks())(frames, face, heard(4))
-    crop = place_lower_face(face)
+    crop = place_lower_face(face, drop=OPENING)
     ys, xs = np.mgrid[:220, :240] + 0.5
     at = crop.to_crop(np.stack([xs, ys], -1).reshape(1, -1, 2).repeat(4, 0))
     x, y, half_width, half_height = crop.mouth.T[..., None]

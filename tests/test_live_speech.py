@@ -10,7 +10,7 @@ import torch
 from animal_lipsync import live_speech as module
 from animal_lipsync.clip import Clip
 from animal_lipsync.image import to_pixels
-from animal_lipsync.inpaint import InpaintEngine
+from animal_lipsync.inpaint import OPENING, InpaintEngine
 from animal_lipsync.live_speech import DELAY, live_speech, speak_live
 from animal_lipsync.lower_face import calm
 from animal_lipsync.prepared import PreparedAnimal, prepare
@@ -87,7 +87,7 @@ def test_an_animal_speaks_live_and_a_prepared_one_encodes_nothing(encoder, tmp_p
     networks, seen = count_encodes(simple_networks())
     engine = InpaintEngine(networks)
     assert len(list(prepare(clip, face, engine))) == 3 and sum(seen) == 6
-    prepared = PreparedAnimal(as_document(face, 240, 220, frame_rate=25), dict(engine.latents))
+    prepared = PreparedAnimal(as_document(face, 240, 220, frame_rate=25), dict(engine.latents), False, OPENING)
     prepared.save(tmp_path / "animal.safetensors")
     loaded = PreparedAnimal.load(tmp_path / "animal.safetensors")
     assert np.allclose(loaded.face.tracks[0].keypoints, face.keypoints, atol=1e-3)
@@ -104,8 +104,13 @@ def test_a_prepared_animal_speaks_as_an_unprepared_one(tmp_path):
     frames, face, speech = rough_picture(240, 220, frames=3), moving_face(3), heard(3)
     engine = InpaintEngine(simple_networks())
     list(prepare(Clip.from_frames(to_pixels(frames), frame_rate=RATE), face, engine))
-    PreparedAnimal(as_document(face, 240, 220, frame_rate=25), dict(engine.latents)).save(tmp_path / "a.safetensors")
-    again = InpaintEngine(simple_networks(), latents=PreparedAnimal.load(tmp_path / "a.safetensors").latents)
+    document = as_document(face, 240, 220, frame_rate=25)
+    PreparedAnimal(document, dict(engine.latents), False, OPENING).save(tmp_path / "a.safetensors")
+    prepared = PreparedAnimal.load(tmp_path / "a.safetensors")
+    again = InpaintEngine(simple_networks(), latents=prepared.latents)
+    prepared.require(again)
+    with pytest.raises(ValueError, match="prepared with open_mouth off and opening 0.6"):
+        prepared.require(InpaintEngine(simple_networks(), opening=0.2))
     frames = torch.from_numpy(to_pixels(frames)).permute(0, 3, 1, 2) / 255
     assert torch.equal(engine(frames, face, speech), again(frames, face, speech))
 

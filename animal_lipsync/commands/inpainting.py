@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..types import Audio
 from .models import folder_option, models_folder
-from .options import UsageError
+from .options import UsageError, score
 
 if TYPE_CHECKING:
     from ..inpaint import InpaintEngine
@@ -26,6 +26,7 @@ def inpaint_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="cuda", help="where to paint; default: a graphics card if there is one")
     parser.add_argument("--compile", action="store_true", help="fuse the networks; pays off after some minutes")
     parser.add_argument("--prepared", metavar="FILE", help="what prepare wrote for this picture or clip")
+    parser.add_argument("--opening", type=score, metavar="0.6", help="how far the jaw may come down, 0 to 1")
     parser.add_argument(
         "--no-open-mouth",
         action="store_true",
@@ -39,7 +40,7 @@ def refuse_idle_painting(options: argparse.Namespace) -> None:
     Raises:
         UsageError: naming it.
     """
-    painting = ("models", "unet", "layout", "device", "compile", "prepared", "no_open_mouth")
+    painting = ("models", "unet", "layout", "device", "compile", "prepared", "opening", "no_open_mouth")
     moving = ("motion", "nod", "blinks", "reference", "transcript")
     for idle in painting if options.engine == "warp" else moving:
         if getattr(options, idle):
@@ -53,7 +54,7 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     import torch
 
     from ..engine import WarpEngine
-    from ..inpaint import InpaintEngine, fitting_batch
+    from ..inpaint import OPENING, InpaintEngine, fitting_batch
 
     try:
         from ..networks import load_networks
@@ -64,16 +65,18 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     folder = models_folder(options)
     device = _device(options)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
-    if prepared and prepared.is_guided == options.no_open_mouth:
-        raise UsageError(f"{options.prepared} was prepared the other way: --no-open-mouth must be the same for both.")
     networks = load_networks(unet, folder / "sd-vae-ft-mse.safetensors", device=device, compile=options.compile)
     free = torch.cuda.mem_get_info()[0] if device.startswith("cuda") else 2**31
-    return InpaintEngine(
+    engine = InpaintEngine(
         networks,
         batch=fitting_batch(free),
         guide=None if options.no_open_mouth else WarpEngine(),
+        opening=OPENING if options.opening is None else options.opening,
         latents=prepared.latents if prepared else None,
     )
+    if prepared:
+        prepared.require(engine)
+    return engine
 
 
 def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> SpeechFeatures:

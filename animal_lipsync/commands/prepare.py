@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> dict:
     frames = prepare(clip, faces.tracks[0], engine)
     for _ in tqdm(frames, total=clip.frames, unit="frame", disable=options.json):
         pass
-    PreparedAnimal(faces, dict(engine.latents), not options.no_open_mouth).save(options.output)
+    PreparedAnimal(faces, dict(engine.latents), not options.no_open_mouth, engine.opening).save(options.output)
     return {"output": options.output, "frames": clip.frames, "encoded": len(engine.latents)}
