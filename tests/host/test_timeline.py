@@ -1,6 +1,7 @@
 """The viseme editor in ComfyUI's own page, in both renderers: hear, edit, run, save, open again."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ from PIL import Image
 from animal_lipsync.audio import load_audio
 from animal_lipsync.clip import Clip
 from animal_lipsync.edits import Edits
+from animal_lipsync.performance import from_arkit
 from animal_lipsync.types import Faces
 
 ROOT = Path(__file__).parents[2]
@@ -251,6 +253,38 @@ def test_a_sound_the_browser_cannot_play_and_one_that_is_gone(editor):
     editor.page.wait_for_function(
         "() => document.querySelector('.animal-timeline .notice').innerText.includes('missing')"
     )
+
+
+def test_files_of_other_programs_are_read_and_written(editor, tmp_path):
+    editor.open()
+    editor.listen()
+    rhubarb = tmp_path / "mouth.tsv"
+    rhubarb.write_text("0.00\tX\n0.25\tD\n0.50\tA\n0.75\tF\n2.20\tX\n")
+    editor.element.locator("input.file").set_input_files(str(rhubarb))
+    editor.page.wait_for_function(
+        "() => document.querySelector('.animal-timeline .status').innerText.includes('was read')"
+    )
+    assert [cue.viseme for cue in editor.edits.cues] == ["sil", "aa", "PP", "ou"]
+    with editor.page.expect_download() as download:
+        editor.element.locator("select.export").select_option("tsv")
+    assert Path(download.value.path()).read_text() == rhubarb.read_text()
+    with editor.page.expect_download() as download:
+        editor.element.locator("select.export").select_option("csv")
+    arkit = tmp_path / "motion.csv"
+    arkit.write_bytes(Path(download.value.path()).read_bytes())
+    assert len(from_arkit(arkit.read_text(), Fraction(25))) == 55
+    editor.element.locator("input.file").set_input_files(str(arkit))
+    editor.page.wait_for_function(
+        "() => document.querySelector('.animal-timeline .status').innerText.includes('motion.csv')"
+    )
+    assert "jaw_open" in editor.edits.curves
+    text = editor.text
+    arkit.write_text("nothing, that anybody, knows\n1,2,3\n")
+    editor.element.locator("input.file").set_input_files(str(arkit))
+    editor.page.wait_for_function(
+        "() => document.querySelector('.animal-timeline .status').innerText.includes('not read')"
+    )
+    assert editor.text == text
 
 
 def test_copies_are_independent_and_deleted_ones_leave_nothing(editor, page):

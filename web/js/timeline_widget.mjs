@@ -3,10 +3,12 @@
 import { api } from "../../../scripts/api.js"
 import { recordEdit, sourceFile, widgetOf } from "./host.mjs"
 import { Scope } from "./scope.mjs"
-import { mountTimeline } from "./timeline.mjs"
+import { Timeline } from "./timeline.mjs"
 
 /** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
 const LOOK = 400
+/** Milliseconds after an edit, more of which a drag makes, until the page is told; the value itself is always the last one. */
+const SETTLED = 200
 const SMALLEST = { width: 400, height: 370 }
 const ROOMY = [660, 600]
 
@@ -18,11 +20,17 @@ const ROOMY = [660, 600]
 export function timelineWidget(node, name) {
   const scope = new Scope()
   const element = document.createElement("div")
+  let telling = 0
+  scope.onDispose(() => clearTimeout(telling))
+  const tell = () => {
+    widget.callback?.(editor.value)
+    recordEdit()
+  }
   const rate = () => Number(widgetOf(node, "frame_rate")?.value) || 25
-  const editor = mountTimeline(element, {
+  const editor = new Timeline(element, {
     onChange: () => {
-      widget.callback?.(editor.value)
-      recordEdit()
+      clearTimeout(telling)
+      telling = setTimeout(tell, SETTLED)
     },
     frameRate: rate,
     listen: async () => {
