@@ -204,6 +204,7 @@ def attempt(make: Make, row: Row, key: str) -> Result:
 
 
 def _start_worker(folder: Path) -> None:
-    # cores are shared out by rows; torch reads this when it is first imported
-    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)  # cores are shared out by rows
     os.chdir(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from .batch import Job, Make, Result, attempt
 
 CORES = 1
-"""A job asks for."""
+"""A job asks for; Ray lets its worker use as many threads."""
 RETRIES = 3
 """Times a job is given to another worker when its own is lost."""
 AHEAD = 200
@@ -53,6 +53,5 @@ def run_on_ray(jobs: Iterable[Job], make: Make, *, folder: Path, address: str | 
 
 
 def _attempt_in(folder: str, make: Make, row, key: str) -> Result:
-    os.environ["OMP_NUM_THREADS"] = str(CORES)
     os.chdir(folder)
     return attempt(make, row, key)
