@@ -87,8 +87,8 @@ function iconOf(viseme, size, theme) {
 /** The mouth of a viseme, large, without the nose. @param {CanvasRenderingContext2D} context @param {number} size @param {string} viseme @param {Theme} theme */
 export function drawShape(context, size, viseme, theme) {
   context.save()
-  context.translate(-0.25 * size, -0.45 * size)
-  context.scale(1.5, 1.5)
+  context.translate(-0.2 * size, -0.33 * size)
+  context.scale(1.4, 1.4)
   drawMouth(context, size, poseOf(viseme), mouthColours(theme))
   context.restore()
 }
