@@ -97,7 +97,8 @@ class InpaintEngine:
             frames: (N, 3, H, W) float32 sRGB in [0, 1]; N = 1 is a still that stands for every frame.
             face: N frames in the same pixels; those not visible pass through untouched.
             speech: the frames to make; its length is N unless N is 1.
-            canvas, is_still: as of `WarpEngine`, for the guide.
+            canvas: not needed, as nothing but the lower face moves.
+            is_still: as of `WarpEngine`, for the guide.
 
         Returns:
             (len(speech), 3, H, W). Where nobody speaks, `frames` bit for bit.
@@ -115,7 +116,7 @@ class InpaintEngine:
         if len(frames) > 1:
             frames, face = frames[rows], face[rows]
         crop = self._place(face)
-        crops, latents = self.encode(frames, face, canvas=canvas, is_still=is_still)
+        crops, latents = self.encode(frames, face, is_still=is_still)
         painted = self._paint(latents.expand(len(rows), -1, -1, -1), speech[rows]).to(frames)
         mask = lower_face_mask(crop).to(frames.device)
         if self.match_colours:
@@ -130,7 +131,7 @@ class InpaintEngine:
         return face.visible & (boxes[:, :2] < boxes[:, 2:]).all(1)
 
     @torch.no_grad()
-    def encode(self, frames: Tensor, face: FaceTrack, *, canvas=None, is_still: bool = True) -> tuple[Tensor, Tensor]:
+    def encode(self, frames: Tensor, face: FaceTrack, *, is_still: bool = True) -> tuple[Tensor, Tensor]:
         """Crops (N, 3, 256, 256) of faces that lie in these frames, and latents (N, 8, 32, 32), remembered."""
         crop = self._place(face)
         boxes = _boxes(crop, *frames.shape[:1:-1])
@@ -140,9 +141,8 @@ class InpaintEngine:
         if new:
             references = crops[new]
             if self.guide:
-                opened = MouthMotion.from_channels(25, len(new), jaw_open=self.opening)
-                opened = self.guide(frames[new], face[new], opened, canvas=canvas, is_still=is_still)
-                references = _cut(opened, crop[new], boxes[new])
+                one = (slice(index, index + 1) for index in new)
+                references = torch.cat([self._open(frames[i], face[i], crop[i], boxes[i], is_still) for i in one])
             encoded = self._in_batches(partial(latents_of, encode=self.networks.encode), crops[new], references)
             self.latents.update(zip((names[index] for index in new), encoded, strict=True))
         latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
@@ -154,6 +154,13 @@ class InpaintEngine:
 
     def _place(self, face: FaceTrack) -> MouthCrop:
         return place_lower_face(face, drop=self.opening)
+
+    def _open(self, frame: Tensor, face: FaceTrack, crop: MouthCrop, boxes: np.ndarray, is_still: bool) -> Tensor:
+        """(1, 3, 256, 256) crop of a frame (1, 3, H, W) with its mouth opened by the guide; of its box alone, as all are."""
+        x1, y1, x2, y2 = boxes[0].tolist()
+        pose = MouthMotion.from_channels(25, 1, jaw_open=self.opening)
+        opened = self.guide(frame[:, :, y1:y2, x1:x2], face.shifted(x1, y1), pose, is_still=is_still)
+        return _cut(opened, crop.shifted(x1, y1), boxes - np.tile(boxes[:, :2], 2))
 
     def _name(self, frame: Tensor, centre: np.ndarray, across: np.ndarray, side: float, box: np.ndarray) -> bytes:
         """What a face is remembered by: the pixels of its box and, to a 64th of a pixel, where in it the crop lies."""

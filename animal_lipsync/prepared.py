@@ -87,10 +87,9 @@ class PreparedAnimal:
 def prepare(clip: Clip, face: FaceTrack, engine: InpaintEngine) -> Iterator[np.ndarray]:
     """Encode the face of every frame into `engine.latents`; yields each frame when that is done."""
     engine.kept = max(engine.kept, clip.frames)
-    canvas = 0, 0, clip.width, clip.height
     for index, pixels in enumerate(clip.read(clip.frames)):
         row = face if len(face) == 1 else face[index : index + 1]
         if engine.sees(row, clip.width, clip.height)[0]:
             frame = to_frames(pixels[None]).to(engine.networks.device)
-            engine.encode(frame, row, canvas=canvas, is_still=clip.frames == 1)
+            engine.encode(frame, row, is_still=clip.frames == 1)
         yield pixels

@@ -9,11 +9,13 @@ import torch
 
 from animal_lipsync import live_speech as module
 from animal_lipsync.clip import Clip
+from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_pixels
 from animal_lipsync.inpaint import OPENING, InpaintEngine
 from animal_lipsync.live_speech import DELAY, live_speech, speak_live
 from animal_lipsync.lower_face import calm
 from animal_lipsync.prepared import PreparedAnimal, prepare
+from animal_lipsync.render import render
 from animal_lipsync.speech_features import speech_features
 from animal_lipsync.types import Audio, FormatError
 from animal_lipsync.whisper import WhisperEncoder
@@ -100,19 +102,24 @@ def test_an_animal_speaks_live_and_a_prepared_one_encodes_nothing(encoder, tmp_p
     assert all(frame.shape == (220, 240, 3) for frame in shown)
 
 
-def test_a_prepared_animal_speaks_as_an_unprepared_one(tmp_path):
+@pytest.mark.parametrize("guide", [None, WarpEngine()], ids=["plain", "guided"])
+def test_a_prepared_animal_speaks_as_an_unprepared_one(guide, tmp_path):
     frames, face, speech = rough_picture(240, 220, frames=3), moving_face(3), heard(3)
-    engine = InpaintEngine(simple_networks())
+    engine = InpaintEngine(simple_networks(), guide=guide)
     list(prepare(Clip.from_frames(to_pixels(frames), frame_rate=RATE), face, engine))
     document = as_document(face, 240, 220, frame_rate=25)
-    PreparedAnimal(document, dict(engine.latents), False, OPENING).save(tmp_path / "a.safetensors")
+    PreparedAnimal(document, dict(engine.latents), guide is not None, OPENING).save(tmp_path / "a.safetensors")
     prepared = PreparedAnimal.load(tmp_path / "a.safetensors")
-    again = InpaintEngine(simple_networks(), latents=prepared.latents)
+    networks, seen = count_encodes(simple_networks())
+    again = InpaintEngine(networks, guide=guide, latents=prepared.latents)
     prepared.require(again)
-    with pytest.raises(ValueError, match="prepared with open_mouth off and opening 0.6"):
+    with pytest.raises(ValueError, match="prepared with open_mouth o.* and opening 0.6"):
         prepared.require(InpaintEngine(simple_networks(), opening=0.2))
-    frames = torch.from_numpy(to_pixels(frames)).permute(0, 3, 1, 2) / 255
-    assert torch.equal(engine(frames, face, speech), again(frames, face, speech))
+    drawn = [
+        [frame.pixels.copy() for frame in render(iter(to_pixels(frames)), face, speech, painter)]
+        for painter in (InpaintEngine(simple_networks(), guide=guide), again)
+    ]
+    assert np.array_equal(*drawn) and seen == []
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors", None])
