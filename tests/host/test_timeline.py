@@ -313,6 +313,12 @@ def test_copies_are_independent_and_deleted_ones_leave_nothing(editor, page):
     assert editor.page.locator(".animal-timeline").count() == 0
 
 
+@pytest.mark.parametrize("file", ["../../etc/passwd", "/etc/passwd", "gone.wav", "small-fox.png", 5, None])
+def test_the_server_listens_only_to_voices_in_its_folders(file, comfyui, inputs):
+    answer = comfyui.post("/animal_lipsync/voice", {"file": file, "frame_rate": 25})
+    assert list(answer) == ["error"] and "/" not in answer["error"].replace(str(file), "")
+
+
 def test_videos_are_compared_in_step(page, comfyui):
     load = {"id": 1, "type": "LoadVideo", "pos": [20, 80], "size": [270, 200], "inputs": []}
     load |= {"outputs": [{"name": "VIDEO", "type": "VIDEO", "links": [1, 2]}]}

@@ -76,6 +76,8 @@ test("selection follows what is left", () => {
   state.select(1)
   state.select(4, true)
   assert.deepEqual(state.selected, { first: 1, last: 4 })
+  state.selectWord({ start: 0.15, end: 0.55 })
+  assert.deepEqual(state.selected, { first: 1, last: 2 })
   state.value = writeEdits({ cues: cues().slice(0, 2), curves: {}, voice: "", track: "" })
   state.select(1)
   state.remove()

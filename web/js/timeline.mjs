@@ -493,8 +493,8 @@ export class Timeline {
       else if (!Number.isNaN(curve)) {
         cursor = "ns-resize"
         this.#ghost = { x, y: curve }
-      } else if (lane === "wave" || lane === "words") cursor = "text"
-      else if (lane === "ruler") cursor = "pointer"
+      } else if (lane === "wave") cursor = "text"
+      else if (lane === "ruler" || lane === "words") cursor = "pointer"
     }
     this.#parts.lanes.style.cursor = cursor
     this.#redraw()
@@ -507,9 +507,14 @@ export class Timeline {
     const { x, y, time } = this.#at(event)
     const { lane, cue, key, curve } = this.#under(x, y)
     const name = `drag ${event.timeStamp}`
+    const word = lane === "words" && this.#state.voice?.words?.find(({ start, end }) => time >= start && time < end)
     if (lane === "ruler") {
       this.#goTo(time, true)
       this.#drag(event, (at) => this.#goTo(at.time, true))
+    } else if (word) {
+      this.#span = null
+      this.#state.selectWord(word)
+      this.#goTo(word.start)
     } else if (lane === "wave" || lane === "words") {
       this.#span = null
       this.#goTo(time)
@@ -536,7 +541,7 @@ export class Timeline {
     const { cues, duration, selected } = state
     const isWithin = selected && index >= selected.first && index <= selected.last
     if (event.shiftKey || !isWithin || part !== "body") state.select(index, event.shiftKey)
-    if (!this.#player.isPlaying) this.#goTo(time)
+    if (!this.#player.isPlaying) this.#goTo(time, true)
     const range = state.selected ?? { first: index, last: index }
     const snap = (/** @type {number} */ at) => state.snap(at, this.#player.time, CATCH / this.#view.scale)
     const move = (/** @type {{time: number}} */ at) => {

@@ -193,6 +193,16 @@ export class TimelineState {
     this.selected = { first: Math.min(first, index), last: Math.max(last, index) }
   }
 
+  /** Select the cues of a word. @param {{start: number, end: number}} word */
+  selectWord({ start, end }) {
+    const within = this.cues.flatMap((cue, index) => {
+      const middle = (cue.start + cue.end) / 2
+      return middle > start && middle < end ? [index] : []
+    })
+    this.deselect()
+    if (within.length) this.selected = { first: within[0], last: within[within.length - 1] }
+  }
+
   /** Select the cue before or after; its start. @param {number} by -1 or 1 @param {number} playhead */
   step(by, playhead) {
     if (!this.cues.length) return playhead
