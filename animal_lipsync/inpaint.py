@@ -156,7 +156,7 @@ class InpaintEngine:
         return place_lower_face(face, drop=self.opening)
 
     def _open(self, frame: Tensor, face: FaceTrack, crop: MouthCrop, boxes: np.ndarray, is_still: bool) -> Tensor:
-        """(1, 3, 256, 256) crop of a frame (1, 3, H, W) with its mouth opened by the guide; of its box alone, as all are."""
+        """(1, 3, 256, 256) crop of a frame (1, 3, H, W), its mouth opened by the guide, out of its box alone."""
         x1, y1, x2, y2 = boxes[0].tolist()
         pose = MouthMotion.from_channels(25, 1, jaw_open=self.opening)
         opened = self.guide(frame[:, :, y1:y2, x1:x2], face.shifted(x1, y1), pose, is_still=is_still)
