@@ -62,7 +62,7 @@ def place_lower_face(face: FaceTrack, *, drop: float = 0.0) -> MouthCrop:
     aside = np.clip(offset(corners.mean(1)) - middle, -0.25 * side, 0.25 * side)
     bottom = np.clip(1.1 * chin, root + 0.2 * side, root + 0.495 * side)
     top = np.clip(-0.55 * rig.nose, root, bottom - 0.15 * side)
-    half_width = np.minimum(0.66 * (rig.left + rig.right), 0.495 * side - np.abs(aside))
+    half_width = np.minimum(0.75 * (rig.left + rig.right), 0.495 * side - np.abs(aside))
     mouth = [aside, (top + bottom) / 2 - root, half_width, (bottom - top) / 2]
     return MouthCrop(centre, across, side, np.stack(mouth, 1) / side[:, None], face.visible, SIZE)
 
