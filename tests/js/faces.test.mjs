@@ -43,7 +43,15 @@ test("every document of ours comes back as it was", () => {
 test("garbage is told, not thrown", () => {
   const text = sample("fox")
   const broken = [
-    "{", "[]", "null", "17", '"x"', "{}", '{"version": 2}', '{"version": 1}', '{"version":1,"source":{},"faces":[]}',
+    "{",
+    "[]",
+    "null",
+    "17",
+    '"x"',
+    "{}",
+    '{"version": 2}',
+    '{"version": 1}',
+    '{"version":1,"source":{},"faces":[]}',
     text.replace('"version": 1', '"version": 2'),
     text.replace("animal9", "human68"),
     text.replace('"frames": [0]', '"frames": [5]'),
@@ -56,7 +64,8 @@ test("garbage is told, not thrown", () => {
     assert.equal(faces, null, garbage)
     assert.ok(problem, garbage)
   }
-  for (const empty of ["", "  ", null, undefined, 17, {}, []]) assert.deepEqual(readFaces(empty), { faces: null, problem: "" })
+  for (const empty of ["", "  ", null, undefined, 17, {}, []])
+    assert.deepEqual(readFaces(empty), { faces: null, problem: "" })
 })
 
 test("faces fit another size of the same picture, and none of another shape", () => {
@@ -78,7 +87,9 @@ test("between two listed frames points are interpolated, outside they stay", () 
   const [first, second] = face.rows
   const middle = rowAt(face, (first.frame + second.frame) / 2)
   middle.points.forEach((point, i) =>
-    point.forEach((value, axis) => assert.ok(Math.abs(value - (first.points[i][axis] + second.points[i][axis]) / 2) < 1e-9)),
+    point.forEach((value, axis) =>
+      assert.ok(Math.abs(value - (first.points[i][axis] + second.points[i][axis]) / 2) < 1e-9),
+    ),
   )
   const last = face.rows.at(-1)
   assert.deepEqual(rowAt(face, 99_999).points, last.points)
@@ -95,7 +106,9 @@ test("a face that follows is corrected as the server does", () => {
   const face = { species: "dog", score: 1, rows, hidden: [], follow: true }
   corrected.forEach((keypoints, frame) => {
     const row = rowAt(face, frame, (other) => foundRows[other])
-    keypoints.forEach(([x, y], i) => assert.ok(Math.hypot(row.points[i][0] - x, row.points[i][1] - y) < 0.01, `${frame}.${i}`))
+    keypoints.forEach(([x, y], i) =>
+      assert.ok(Math.hypot(row.points[i][0] - x, row.points[i][1] - y) < 0.01, `${frame}.${i}`),
+    )
   })
 })
 
@@ -136,7 +149,10 @@ test("a drag in a clip sets that frame when the face follows", () => {
   faces.faces[0] = { ...faces.faces[0], follow: true, rows: [faces.faces[0].rows[0]] }
   const row = { ...faces.faces[0].rows[0], frame: 42 }
   const moved = movePoints(faces, 0, row, new Map([[CHIN, [1, 2]]]))
-  assert.deepEqual(moved.faces[0].rows.map(({ frame }) => frame), [0, 42])
+  assert.deepEqual(
+    moved.faces[0].rows.map(({ frame }) => frame),
+    [0, 42],
+  )
   assert.deepEqual(unsetFrame(moved, 0, 42), faces)
   assert.equal(unsetFrame(faces, 0, 0), faces, "the last row stays")
 })
@@ -175,5 +191,8 @@ test("setting a frame keeps rows in order", () => {
   const faces = clip()
   const row = { ...faces.faces[0].rows[0], frame: 3 }
   const frames = setFrame(faces, 0, row).faces[0].rows.map(({ frame }) => frame)
-  assert.deepEqual(frames, [...frames].sort((a, b) => a - b))
+  assert.deepEqual(
+    frames,
+    [...frames].sort((a, b) => a - b),
+  )
 })

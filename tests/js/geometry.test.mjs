@@ -1,6 +1,17 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { boxView, curvePath, fitView, limitView, pinch, similarity, toPicture, toStage, turn, zoomAt } from "../../web/js/geometry.mjs"
+import {
+  boxView,
+  curvePath,
+  fitView,
+  limitView,
+  pinch,
+  similarity,
+  toPicture,
+  toStage,
+  turn,
+  zoomAt,
+} from "../../web/js/geometry.mjs"
 
 const picture = { width: 4000, height: 3000 }
 const stage = { width: 400, height: 400 }
@@ -14,7 +25,12 @@ test("the fitted view shows the whole picture in the middle", () => {
 
 test("stage and picture are each other's inverse", () => {
   const view = zoomAt(fitView(picture, stage), [70, 90], 3.3, picture, stage)
-  for (const point of [[0, 0], [123.4, 2999], [4000, 17]]) close(toPicture(view, toStage(view, point)), point)
+  for (const point of [
+    [0, 0],
+    [123.4, 2999],
+    [4000, 17],
+  ])
+    close(toPicture(view, toStage(view, point)), point)
 })
 
 test("what lies under the wheel stays there", () => {
@@ -40,8 +56,14 @@ test("a close-up has the box in its middle, or ends at the picture's edge", () =
 
 test("two fingers keep what they touch", () => {
   const view = zoomAt(fitView(picture, stage), [200, 200], 6, picture, stage)
-  const from = [[150, 200], [250, 200]]
-  const to = [[140, 190], [280, 230]]
+  const from = [
+    [150, 200],
+    [250, 200],
+  ]
+  const to = [
+    [140, 190],
+    [280, 230],
+  ]
   const middle = toPicture(view, [200, 200])
   const after = pinch(view, from, to, picture, stage)
   close(toStage(after, middle), [210, 210])
@@ -49,14 +71,44 @@ test("two fingers keep what they touch", () => {
 })
 
 test("a similarity is found again", () => {
-  const shape = [[0, 0], [10, 2], [3, 9], [-4, 5]]
+  const shape = [
+    [0, 0],
+    [10, 2],
+    [3, 9],
+    [-4, 5],
+  ]
   const factor = [1.2, -0.7]
   const moved = shape.map((point) => turn(factor, point).map((value, i) => value + [30, -8][i]))
   close(similarity(shape, moved), factor)
-  close(similarity([[1, 1], [1, 1]], [[5, 5], [6, 6]]), [1, 0])
+  close(
+    similarity(
+      [
+        [1, 1],
+        [1, 1],
+      ],
+      [
+        [5, 5],
+        [6, 6],
+      ],
+    ),
+    [1, 0],
+  )
 })
 
 test("a curve leads through its points", () => {
-  assert.equal(curvePath([[0, 0], [10, 10]]), "M0.0 0.0L10.0 10.0")
-  assert.equal(curvePath([[0, 0], [5, 10], [10, 0]]), "M0.0 0.0Q5.0 20.0 10.0 0.0")
+  assert.equal(
+    curvePath([
+      [0, 0],
+      [10, 10],
+    ]),
+    "M0.0 0.0L10.0 10.0",
+  )
+  assert.equal(
+    curvePath([
+      [0, 0],
+      [5, 10],
+      [10, 0],
+    ]),
+    "M0.0 0.0Q5.0 20.0 10.0 0.0",
+  )
 })

@@ -14,7 +14,11 @@ test("a pick comes back as it was", () => {
 test("garbage is told, not thrown", () => {
   const place = '"width":9,"height":9,"frame":0'
   const broken = [
-    "{", "[]", "null", "7", "{}",
+    "{",
+    "[]",
+    "null",
+    "7",
+    "{}",
     `{"version":2,${place},"point":[1,2]}`,
     `{"version":1,${place}}`,
     `{"version":1,${place},"point":[1,2],"box":[1,2,3,4]}`,
@@ -30,7 +34,13 @@ test("garbage is told, not thrown", () => {
 })
 
 test("faces are counted as the rules of Choose Face say", () => {
-  const face = (species, box) => ({ species, score: 1, hidden: [], follow: false, rows: [{ frame: 0, box, points: [] }] })
+  const face = (species, box) => ({
+    species,
+    score: 1,
+    hidden: [],
+    follow: false,
+    rows: [{ frame: 0, box, points: [] }],
+  })
   const found = [face("dog", [60, 0, 90, 30]), face("cat", [0, 0, 40, 40]), face("dog", [40, 40, 60, 60])]
   const picture = { width: 100, height: 100 }
   assert.deepEqual(rankFaces(found, "prominent", picture), [0, 1, 2])

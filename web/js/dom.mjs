@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * An element with attributes, "class" and "aria-*" included, and children; the words of an element are its `textContent`.
+ * An element with attributes, "class" and "aria-*" included, and children.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, unknown>} [attributes]
@@ -10,7 +10,8 @@
  */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, String(value))
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined) made.setAttribute(name, String(value))
   made.append(...children)
   return made
 }

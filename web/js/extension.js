@@ -4,7 +4,9 @@ import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 import { addCompareWidget } from "./compare_widget.mjs"
 import { keypointButtonWidget, keypointWidget, pickWidget } from "./face_widgets.mjs"
+import { localWords } from "./host.mjs"
 import { timelineWidget } from "./timeline_widget.mjs"
+import { WORDS } from "./words.mjs"
 
 /**
  * Take the progress picture off a node of this pack, and off the subgraphs that show it, once its result is there.
@@ -41,6 +43,7 @@ app.registerExtension({
 
 app.registerExtension({
   name: "AnimalLipSync.Faces",
+  init: async () => Object.assign(WORDS, await localWords("faces")),
   getCustomWidgets: () => ({
     ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget,
     ANIMAL_LIP_SYNC_KEYPOINT_BUTTON: keypointButtonWidget,

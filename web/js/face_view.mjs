@@ -110,7 +110,11 @@ export class FaceView {
     this.note.classList.toggle("als-warning", isWarning)
   }
 
-  /** An animal as it is found in a frame, where that is known. @param {import("./faces.mjs").Face} face @param {number} frame */
+  /**
+   * An animal as it is found in a frame, where that is known.
+   * @param {import("./faces.mjs").Face} face
+   * @param {number} frame
+   */
   foundRow(face, frame) {
     const found = this.found.get(frame)
     const near = face.rows.reduce((a, b) => (Math.abs(b.frame - frame) < Math.abs(a.frame - frame) ? b : a))
@@ -201,12 +205,18 @@ export class FaceView {
     const chip = button("", "", { class: "als-chip" })
     this.scope.listen(chip, "pointerdown", (event) => event.stopPropagation())
     this.scope.listen(chip, "click", () => this.told.onChoose(index))
+    const last = this.#chips.at(-1)
+    if (last) last.after(chip)
+    else this.stage.layer.prepend(chip)
     this.#chips.push(chip)
-    this.stage.layer.prepend(chip)
   }
 }
 
-/** What was found in one frame of a clip holds for the others as the animal moves. @param {Faces} faces @returns {Faces} */
+/**
+ * What was found in one frame of a clip holds for the others as the animal moves.
+ * @param {Faces} faces
+ * @returns {Faces}
+ */
 function following(faces) {
   return { ...faces, faces: faces.faces.map((face) => ({ ...face, follow: faces.frames > 1 })) }
 }

@@ -136,7 +136,11 @@ export function resizeFaces(faces, { width, height }) {
   return { ...faces, width, height, faces: faces.faces.map((face) => ({ ...face, rows: face.rows.map(resize) })) }
 }
 
-/** Whether two fingerprints are of one picture, as in image.py; one that is empty is of any. @param {string} a @param {string} b */
+/**
+ * Whether two fingerprints are of one picture, as in image.py; one that is empty is of any.
+ * @param {string} a
+ * @param {string} b
+ */
 export function isSamePicture(a, b) {
   if (!a || !b) return true
   const levels = [a, b].map((text) => (text.match(/../g) ?? []).map((pair) => parseInt(pair, 16)))
@@ -146,7 +150,11 @@ export function isSamePicture(a, b) {
 /** @param {Row} a @param {Row} b @param {number} share of `b` @returns {Row} */
 function between(a, b, share) {
   const mix = (from, to) => from.map((value, i) => value + (to[i] - value) * share)
-  return { frame: a.frame, box: mix(a.box, b.box), points: /** @type {Point[]} */ (a.points.map((p, i) => mix(p, b.points[i]))) }
+  return {
+    frame: a.frame,
+    box: mix(a.box, b.box),
+    points: /** @type {Point[]} */ (a.points.map((p, i) => mix(p, b.points[i]))),
+  }
 }
 
 /**
@@ -219,7 +227,12 @@ function setRow(face, row) {
   return { ...face, rows }
 }
 
-/** Set a face in one frame, or what is left when it is no longer set there. @param {Faces} faces @param {number} index @param {Row} row */
+/**
+ * Set a face in one frame, or what is left when it is no longer set there.
+ * @param {Faces} faces
+ * @param {number} index
+ * @param {Row} row
+ */
 export const setFrame = (faces, index, row) => withFace(faces, index, setRow(faces.faces[index], row))
 
 /** @param {Faces} faces @param {number} index @param {number} frame */
@@ -244,7 +257,11 @@ export function dragMoves(points, index, to, mirrored) {
   const moves = new Map()
   const move = (i, /** @type {number[]} */ [x, y]) => moves.set(i, [points[i][0] + x, points[i][1] + y])
   if (mirrored && MIRROR[index] === index) shift = shift.map((value, i) => value - sideways * across[i])
-  else if (mirrored) move(MIRROR[index], shift.map((value, i) => value - 2 * sideways * across[i]))
+  else if (mirrored)
+    move(
+      MIRROR[index],
+      shift.map((value, i) => value - 2 * sideways * across[i]),
+    )
   move(index, shift)
   if (index === UPPER_LIP && isShut(points)) move(LOWER_LIP, shift)
   return moves
@@ -260,7 +277,8 @@ function unit(...pairs) {
 /** @param {Point[]} points */
 export function isShut(points) {
   const [left, right, upper, lower] = [MOUTH_LEFT, MOUTH_RIGHT, UPPER_LIP, LOWER_LIP].map((i) => points[i])
-  const half = (Math.hypot(left[0] - upper[0], left[1] - upper[1]) + Math.hypot(right[0] - upper[0], right[1] - upper[1])) / 2
+  const half =
+    (Math.hypot(left[0] - upper[0], left[1] - upper[1]) + Math.hypot(right[0] - upper[0], right[1] - upper[1])) / 2
   return Math.hypot(upper[0] - lower[0], upper[1] - lower[1]) < SHUT * half
 }
 
@@ -277,10 +295,21 @@ export function mouthLines(points) {
   const hinge = [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2]
   return isSide
     ? { isSide, upper: [hinge, upper], lower: [hinge, lower], jaw: [hinge, chin, lower], hinges: [hinge] }
-    : { isSide, upper: [left, upper, right], lower: [left, lower, right], jaw: [left, chin, right], hinges: [left, right] }
+    : {
+        isSide,
+        upper: [left, upper, right],
+        lower: [left, lower, right],
+        jaw: [left, chin, right],
+        hinges: [left, right],
+      }
 }
 
-/** Which of the faces found in a frame is this one: the nearest, if their boxes touch. @param {Row} row @param {Face[]} found @returns {Row | undefined} */
+/**
+ * Which of the faces found in a frame is this one: the nearest, if their boxes touch.
+ * @param {Row} row
+ * @param {Face[]} found
+ * @returns {Row | undefined}
+ */
 export function sameFace(row, found) {
   const middle = (/** @type {number[]} */ [x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2]
   const [x, y] = middle(row.box)

@@ -16,7 +16,12 @@ export const toStage = ({ scale, x, y }, point) => [point[0] * scale + x, point[
 /** @param {View} view @param {ArrayLike<number>} point @returns {[number, number]} */
 export const toPicture = ({ scale, x, y }, point) => [(point[0] - x) / scale, (point[1] - y) / scale]
 
-/** The view that shows all of a picture, in the middle of the stage. @param {Size} picture @param {Size} stage @returns {View} */
+/**
+ * The view that shows all of a picture, in the middle of the stage.
+ * @param {Size} picture
+ * @param {Size} stage
+ * @returns {View}
+ */
 export function fitView(picture, stage) {
   const scale = Math.min(stage.width / picture.width, stage.height / picture.height)
   return { scale, x: (stage.width - picture.width * scale) / 2, y: (stage.height - picture.height * scale) / 2 }
@@ -69,7 +74,13 @@ export function pinch(view, from, to, picture, stage) {
   return zoomAt(moved, after, apart(to) / apart(from), picture, stage)
 }
 
-/** The nearest view in which the picture fills the stage, or lies in its middle. @param {View} view @param {Size} picture @param {Size} stage @returns {View} */
+/**
+ * The nearest view in which the picture fills the stage, or lies in its middle.
+ * @param {View} view
+ * @param {Size} picture
+ * @param {Size} stage
+ * @returns {View}
+ */
 export function limitView(view, picture, stage) {
   const along = (offset, length, room) =>
     length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, offset))

@@ -3,7 +3,9 @@
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 
-/** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
+/**
+ * Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes.
+ */
 export const LOOK = 300
 /** Widgets by which loaders name their file. */
 const FILE_WIDGETS = ["image", "file", "video", "audio"]
@@ -40,6 +42,13 @@ export const faceServer = (minScore) => ({
     return (await ask("table", { text })).json()
   },
 })
+
+/** Words of `locales/` in the page's language, by name; none in English. @param {string} part of animalLipSync */
+export async function localWords(part) {
+  const language = app.extensionManager.setting.get("Comfy.Locale")
+  const known = await api.fetchApi("/i18n").then((answer) => answer.json())
+  return known[language]?.animalLipSync?.[part] ?? {}
+}
 
 /** @param {any} node @param {string} name */
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name)
@@ -95,7 +104,9 @@ export function sourceFile(node, input) {
       continue
     }
     const isLoader = !origin.inputs?.some((other) => other.link != null)
-    const file = isLoader && FILE_WIDGETS.map((name) => widgetOf(origin, name)?.value).find((value) => typeof value === "string" && value)
+    const file =
+      isLoader &&
+      FILE_WIDGETS.map((name) => widgetOf(origin, name)?.value).find((value) => typeof value === "string" && value)
     return { file: file || "", connected }
   }
   return { file: "", connected }

@@ -183,7 +183,13 @@ export class KeypointEditor {
     this.#tell()
   }
 
-  /** @param {number} point @param {readonly [number, number]} to picture pixels @param {boolean} mirrored @param {{row: Row, faces: Faces}} from @param {string} gesture */
+  /**
+   * @param {number} point
+   * @param {readonly [number, number]} to picture pixels
+   * @param {boolean} mirrored
+   * @param {{row: Row, faces: Faces}} from
+   * @param {string} gesture
+   */
   #move(point, to, mirrored, { row, faces }, gesture) {
     const moves = dragMoves(row.points, point, to, mirrored || this.#isMirrored)
     this.#commit(movePoints(faces, this.#chosen(), row, moves), this.#chosen(), gesture)
@@ -247,7 +253,9 @@ export class KeypointEditor {
   #toggleSet() {
     const [faces, row] = [this.#faces(), this.#row()]
     if (!faces || !row) return
-    const change = this.#isSetHere() ? unsetFrame(faces, this.#chosen(), row.frame) : setFrame(faces, this.#chosen(), row)
+    const change = this.#isSetHere()
+      ? unsetFrame(faces, this.#chosen(), row.frame)
+      : setFrame(faces, this.#chosen(), row)
     this.#commit(change)
   }
 
@@ -294,7 +302,16 @@ export class KeypointEditor {
     const label = element("label", { class: "als-row als-open" }, element("span", {}, words.open), this.slider)
     this.speak = make("speak", words.speak, () => this.#toggleSpeaking())
     const mouth = element("div", { class: "als-row" }, label, /** @type {Node} */ (this.speak.parentElement))
-    this.element = element("div", { class: "als-editor" }, bar, view.stage.element, this.area, view.clip, mouth, view.note)
+    this.element = element(
+      "div",
+      { class: "als-editor" },
+      bar,
+      view.stage.element,
+      this.area,
+      view.clip,
+      mouth,
+      view.note,
+    )
     scope.listen(this.element, "keydown", (event) => this.#key(event))
   }
 
@@ -440,7 +457,10 @@ export class KeypointEditor {
     if (view.boxing) return [words.boxHint, false]
     if (problem) return [fill(words.broken, { problem }), true]
     if (faces?.faces.length && view.source && !this.#set()) return [words.other, true]
-    if (!shown) return view.found.has(view.frame) ? [words.none, true] : [view.note.textContent ?? "", view.note.classList.contains("als-warning")]
+    if (!shown)
+      return view.found.has(view.frame)
+        ? [words.none, true]
+        : [view.note.textContent ?? "", view.note.classList.contains("als-warning")]
     const state = this.#set() ? words.byHand : words.found
     return [`${state} · ${!this.text && shown > 1 ? words.chooseHint : words.hint}`, false]
   }
@@ -493,7 +513,14 @@ export class KeypointEditor {
     const axis = hinges.length > 1 ? [path("als-hinge", hinges)] : []
     const [x, y] = stage.toStage(row.points[LOWER_LIP])
     const stem = drawing("path", { class: "als-lower", d: `M${x} ${y}v${this.#tab(row.points)}` })
-    stage.lines.append(path("als-jaw", jaw), ...axis, ...circles, stem, path("als-lower", lower), path("als-upper", upper))
+    stage.lines.append(
+      path("als-jaw", jaw),
+      ...axis,
+      ...circles,
+      stem,
+      path("als-lower", lower),
+      path("als-upper", upper),
+    )
     this.handles.forEach((handle, index) => {
       const [x, y, score] = row.points[index]
       const [left, top] = stage.toStage([x, y])
@@ -508,7 +535,10 @@ export class KeypointEditor {
     Object.assign(this.label.style, { left: named.style.left, top: named.style.top })
   }
 
-  /** How far below the lower lip its handle hangs, so that the upper lip's does not cover it. @param {Row["points"]} points */
+  /**
+   * How far below the lower lip its handle hangs, so that the upper lip's does not cover it.
+   * @param {Row["points"]} points
+   */
   #tab(points) {
     const room = (points[CHIN][1] - points[LOWER_LIP][1]) * this.view.stage.view.scale
     return isShut(points) ? Math.max(TAB[1], Math.min(TAB[0], room / 2)) : 0

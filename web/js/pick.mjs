@@ -34,5 +34,11 @@ export function readPick(text) {
 /** @param {Pick} pick */
 export function writePick({ width, height, frame, point, box }) {
   const round = (/** @type {number[]} */ place) => place.map((value) => Math.round(value * 10) / 10)
-  return JSON.stringify({ version: 1, width, height, frame, ...(point ? { point: round(point) } : { box: round(box ?? []) }) })
+  return JSON.stringify({
+    version: 1,
+    width,
+    height,
+    frame,
+    ...(point ? { point: round(point) } : { box: round(box ?? []) }),
+  })
 }

@@ -64,7 +64,11 @@ export class Stage {
     return { width: this.element.clientWidth || 1, height: this.element.clientHeight || 1 }
   }
 
-  /** Where a pointer is, in stage pixels, however the page has magnified the stage. @param {MouseEvent} event @returns {[number, number]} */
+  /**
+   * Where a pointer is, in stage pixels, however the page has magnified the stage.
+   * @param {MouseEvent} event
+   * @returns {[number, number]}
+   */
   at({ clientX, clientY }) {
     const { left, top, width } = this.element.getBoundingClientRect()
     const shrunk = this.size.width / (width || 1)
@@ -96,7 +100,11 @@ export class Stage {
     this.cover()
   }
 
-  /** Lay another picture over a part of this one, or take it away. @param {string} [url] @param {readonly number[]} [box] */
+  /**
+   * Lay another picture over a part of this one, or take it away.
+   * @param {string} [url]
+   * @param {readonly number[]} [box]
+   */
   cover(url, box) {
     this.#patch.hidden = !url
     if (url) this.#patch.src = url
@@ -179,7 +187,8 @@ export class Stage {
         this.view = pinch(this.view, [before, other], [now, other], picture, this.size)
       } else if (boxing) {
         const [x, y, width, height] = spanned(start, now)
-        for (const [name, value] of Object.entries({ x, y, width, height })) this.#rubber.setAttribute(name, String(value))
+        for (const [name, value] of Object.entries({ x, y, width, height }))
+          this.#rubber.setAttribute(name, String(value))
         this.#rubber.setAttribute("visibility", "visible")
       } else if (moved) {
         const { scale, x, y } = this.view

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** What the face editors say, in English; `locales/` has other languages. */
+/** What the face editors say, in English until extension.js puts the page's language in; `locales/` has the others. */
 export const WORDS = {
   left_eye: "Left eye",
   right_eye: "Right eye",
@@ -12,18 +12,18 @@ export const WORDS = {
   chin: "Chin",
   brow: "Brow",
   picture: "Picture",
-  handleHelp: "{name}: drag, or arrow keys (Shift: far). Alt moves both sides. Double-click: back to where it was found.",
+  handleHelp:
+    "{name}: drag, or arrow keys (Shift: far). Alt moves both sides. Double-click: back to where it was found.",
   lipsHelp: "The mouth is shut: the upper lip takes the lower one along. Pull the tab below it to part them.",
   hint: "Drag the points to where they belong, then open the mouth below to check.",
   chooseHint: "Click on the animal that speaks.",
   boxHint: "Drag a box round the head.",
   looking: "Looking for faces…",
-  none: "No face found. Press ⬚ and drag a box round the head.",
+  none: "No face found. Press the square with the plus and drag a box round the head.",
   unconnected: "Connect a picture or video to “source”.",
   runOnce: "Press Run once to see the picture here.",
   other: "The points in this node belong to another picture; it will be looked for anew. Drag a point to set it here.",
   broken: "The text in this node is not keypoints: {problem}. It is kept until you change a point.",
-  find: "Find faces again",
   box: "Draw a box round a head that was not found",
   mirror: "Move both sides of the face together (Alt)",
   zoomIn: "Zoom in",
@@ -35,7 +35,6 @@ export const WORDS = {
   reset: "Forget what was set by hand",
   text: "Show as text, to copy or paste",
   expand: "Large view",
-  shrink: "Close the large view",
   open: "Open mouth",
   openHelp: "Opens the mouth the way the video will show it",
   speak: "Let it speak",
