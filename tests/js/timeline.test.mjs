@@ -26,7 +26,7 @@ test("whatever is done to cues, they stay in order, without overlap, within the 
       const range = { first, last: Math.min(cues.length - 1, first + integer(3)) }
       const before = structuredClone(cues)
       const after = [
-        () => edits.moveCues(cues, range, random() * 6 - 3, DURATION),
+        () => edits.moveCues(cues, range, random() * 6 - 3, DURATION).cues,
         () => edits.moveEdge(cues, first, random() < 0.5 ? "start" : "end", random() * DURATION, DURATION),
         () => edits.splitCue(cues, random() * DURATION),
         () => edits.mergeCues(cues, range),
@@ -44,9 +44,12 @@ test("whatever is done to cues, they stay in order, without overlap, within the 
 test("moved cues keep their length, and what touched them follows", () => {
   const cues = [0, 1, 2, 3].map((start) => ({ start, end: start + 1, viseme: "aa" }))
   assert.deepEqual(
-    edits.moveCues(cues, { first: 1, last: 2 }, 0.4, 4).map(({ start, end }) => [start, end]),
+    edits.moveCues(cues, { first: 1, last: 2 }, 0.4, 4).cues.map(({ start, end }) => [start, end]),
     [[0, 1.4], [1.4, 2.4], [2.4, 3.4], [3.4, 4]],
   )
+  const { cues: onto, range } = edits.moveCues(cues, { first: 2, last: 2 }, -1.5, 4)
+  assert.deepEqual(onto.map(({ start, end }) => [start, end]), [[0, 0.5], [0.5, 1.5], [1.5, 4]])
+  assert.deepEqual(range, { first: 1, last: 1 })
   assert.deepEqual(edits.moveEdge(cues, 2, "start", 1.5, 4).map(({ start }) => start), [0, 1, 1.5, 3])
   assert.equal(edits.moveEdge(cues, 3, "end", 99, 4)[3].end, 4)
 })

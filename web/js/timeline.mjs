@@ -1,7 +1,7 @@
 // @ts-check
 // The viseme editor: voice, mouth shapes and curves over time, to change by hand. Knows nothing of ComfyUI.
 import { Scope } from "./scope.mjs"
-import { clamp, cueAt, moveCues, moveEdge } from "./timeline_cues.mjs"
+import { clamp, cueAt, moveEdge } from "./timeline_cues.mjs"
 import { drawOverlay, drawScene, drawShape, mouthColours, SOUNDS, themeOf } from "./timeline_draw.mjs"
 import * as layout from "./timeline_layout.mjs"
 import { poseOf } from "./timeline_motion.mjs"
@@ -547,7 +547,7 @@ export class Timeline {
     const move = (/** @type {{time: number}} */ at) => {
       const start = cues[range.first].start
       if (part !== "body") return state.commit({ cues: moveEdge(cues, index, part, snap(at.time), duration) }, name)
-      state.commit({ cues: moveCues(cues, range, snap(start + at.time - time) - start, duration) }, name)
+      state.moveCues(cues, range, snap(start + at.time - time) - start, name)
     }
     this.#drag(event, move, () => {
       if (!event.shiftKey) state.select(index)

@@ -56,25 +56,29 @@ export function moveEdge(cues, index, edge, time, duration) {
 }
 
 /**
- * Move cues as they are; neighbours that touch them follow, others are pushed back.
+ * Move cues as they are. Neighbours that touch them follow; what they are moved onto gives way.
  * @param {Cue[]} cues @param {Range} range @param {number} delta seconds @param {number} duration of the voice
+ * @returns {{cues: Cue[], range: Range}} and where the moved ones are among them
  */
 export function moveCues(cues, { first, last }, delta, duration) {
-  const [before, after] = [cues[first - 1], cues[last + 1]]
-  const least = (before ? before.start + SHORTEST : 0) - cues[first].start
-  const most = (after ? after.end - SHORTEST : duration) - cues[last].end
-  const by = clamp(delta, Math.min(least, 0), Math.max(most, 0))
-  const moved = [...cues]
-  for (let i = first; i <= last; i++) {
-    moved[i] = { ...cues[i], start: round(cues[i].start + by), end: round(cues[i].end + by) }
+  const by = clamp(delta, -cues[first].start, duration - cues[last].end)
+  const group = cues.slice(first, last + 1)
+  const moved = group.map((cue) => ({ ...cue, start: round(cue.start + by), end: round(cue.end + by) }))
+  const [start, end] = [moved[0].start, moved[moved.length - 1].end]
+  const before = cues.slice(0, first).filter((cue) => start - cue.start >= SHORTEST)
+  const after = cues.slice(last + 1).filter((cue) => cue.end - end >= SHORTEST)
+  const [near, far] = [before.pop(), after.shift()]
+  const isJoined = (/** @type {Cue | undefined} */ a, /** @type {Cue | undefined} */ b) => a && b && b.start - a.end < TOUCHING
+  if (near) {
+    const follows = near.end > start || isJoined(cues[first - 1], cues[first])
+    before.push(follows ? { ...near, end: start } : near)
   }
-  if (before && (cues[first].start - before.end < TOUCHING || moved[first].start < before.end)) {
-    moved[first - 1] = { ...before, end: moved[first].start }
+  if (far) {
+    const follows = far.start < end || isJoined(cues[last], cues[last + 1])
+    after.unshift(follows ? { ...far, start: end } : far)
   }
-  if (after && (after.start - cues[last].end < TOUCHING || moved[last].end > after.start)) {
-    moved[last + 1] = { ...after, start: moved[last].end }
-  }
-  return moved
+  const range = { first: before.length, last: before.length + last - first }
+  return { cues: [...before, ...moved, ...after], range }
 }
 
 /** @param {Cue[]} cues @param {number} time @returns {Cue[]} the same where a half would be too short */

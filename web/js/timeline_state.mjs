@@ -177,6 +177,7 @@ export class TimelineState {
   deselect() {
     this.selected = null
     this.key = -1
+    this.#history.endGesture()
   }
 
   /** @param {number} time */
@@ -267,17 +268,21 @@ export class TimelineState {
     this.commit({ curves: { [this.channel]: moved } }, gesture)
   }
 
+  /** Move cues of `cues`. @param {Cue[]} cues @param {cueEdits.Range} range @param {number} delta seconds @param {string} gesture */
+  moveCues(cues, range, delta, gesture) {
+    const moved = cueEdits.moveCues(cues, range, delta, this.duration)
+    this.selected = moved.range
+    this.commit({ cues: moved.cues }, gesture)
+  }
+
   /** Move what is selected; false when nothing is. @param {number} seconds @param {boolean} onlyEnd */
   nudge(seconds, onlyEnd) {
     const { selected, key, keys, cues, duration } = this
     if (key >= 0) this.moveKey(keys, key, keys[key][0] + seconds, keys[key][1], `nudge key ${key}`)
-    else if (selected) {
-      const { first, last } = selected
-      const moved = onlyEnd
-        ? cueEdits.moveEdge(cues, last, "end", cues[last].end + seconds, duration)
-        : cueEdits.moveCues(cues, selected, seconds, duration)
-      this.commit({ cues: moved }, `nudge ${first} ${last} ${onlyEnd}`)
-    }
+    else if (selected && onlyEnd) {
+      const { last } = selected
+      this.commit({ cues: cueEdits.moveEdge(cues, last, "end", cues[last].end + seconds, duration) }, `nudge end ${last}`)
+    } else if (selected) this.moveCues(cues, selected, seconds, "nudge")
     return key >= 0 || selected !== null
   }
 
