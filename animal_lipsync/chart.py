@@ -60,6 +60,7 @@ def draw_chart(
     sheet.title(motion, duration)
     sheet.grid()
     sheet.wave(voice)
+    sheet.words(motion)
     sheet.cues(motion)
     sheet.mouths(motion)
     sheet.curves(motion)
@@ -125,6 +126,14 @@ class _Sheet:
             heights = heights / max(samples.max(), 0.05) * reach
         for column, height in zip(columns.tolist(), np.maximum(heights, 0.5).tolist(), strict=True):
             self.line(np.array([(column, middle - height), (column, middle + height)]), WAVE_COLOUR, 0.5)
+
+    def words(self, motion: MouthMotion) -> None:
+        free = LEFT
+        for start, end, word in motion.visemes.words:
+            x, width = self.x((start + end) / 2), ImageFont.load_default(15).getlength(word)
+            if x - width / 2 > free and x + width / 2 < RIGHT:
+                self.text(x, WAVE[1] - 12, word, 15, TEXT, "mm")
+                free = x + width / 2 + 6
 
     def cues(self, motion: MouthMotion) -> None:
         for cue in motion.visemes.cues:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
 from xml.etree import ElementTree
 
 from .types import FASTEST, LONGEST, Cue, FormatError, VisemeTrack
@@ -158,33 +160,52 @@ def from_moho(text: str, frame_rate: Fraction = Fraction(24)) -> VisemeTrack:
 
 
 def to_papagayo(track: VisemeTrack, frame_rate: Fraction = Fraction(24), *, sound: str = "") -> str:
-    """The track as a project of Papagayo, .pgo: one voice, and a phrase of one word for all that is said in one breath.
+    """The track as a project of Papagayo, .pgo: one voice, and a phrase for what is said in one breath.
 
     Args:
         sound: the file of the voice, as Papagayo shall look for it.
     """
     rate = max(1, round(frame_rate))  # Papagayo knows whole numbers only
-    breaths: list[list[Cue]] = [[]]
-    for cue in track.cues:
-        if cue.viseme != "sil":
-            breaths[-1].append(cue)
-        elif breaths[-1]:
-            breaths.append([])
-    breaths = [breath for breath in breaths if breath]
-    said = " ".join((track.text or "").split())
     duration = round(max((cue.end for cue in track.cues), default=0) * rate)
-    lines = ["lipsync version 1", sound, str(rate), str(duration), "1", "\tVoice 1", f"\t{said}", f"\t{len(breaths)}"]
-    for number, breath in enumerate(breaths, 1):
-        shapes: list[tuple[int, str]] = []
-        for cue in breath:
-            shape = (round(cue.start * rate), MOHO[RHUBARB[cue.viseme]])
-            if not shapes or shapes[-1][1] != shape[1]:
-                shapes.append(shape)
-        first, last = shapes[0][0], max(shapes[-1][0], round(breath[-1].end * rate) - 1)
-        lines += [f"\t\tphrase {number}", f"\t\t{first}", f"\t\t{last}", "\t\t1"]
-        lines += [f"\t\t\tphrase_{number} {first} {last} {len(shapes)}"]
-        lines += [f"\t\t\t\t{frame} {shape}" for frame, shape in shapes]
+    said = " ".join((track.text or "").split())
+    phrases = list(_phrases(track))
+    lines = ["lipsync version 1", sound, str(rate), str(duration), "1", "\tVoice 1", f"\t{said}", f"\t{len(phrases)}"]
+    for words in phrases:
+        timed = [(word, _shapes(cues, rate), round(cues[-1].end * rate) - 1) for word, cues in words]
+        spans = [(word, shapes, shapes[0][0], max(shapes[-1][0], last)) for word, shapes, last in timed]
+        lines += ["\t\t" + " ".join(word for word, *_ in spans), f"\t\t{spans[0][2]}", f"\t\t{spans[-1][3]}"]
+        lines.append(f"\t\t{len(spans)}")
+        for word, shapes, first, last in spans:
+            lines.append(f"\t\t\t{word} {first} {last} {len(shapes)}")
+            lines += [f"\t\t\t\t{frame} {shape}" for frame, shape in shapes]
     return "\n".join(lines) + "\n"
+
+
+def _phrases(track: VisemeTrack) -> Iterator[list[tuple[str, list[Cue]]]]:
+    """What is said in one breath after the other: words and their cues; `...` where the words are not known."""
+    heard = sorted(track.words)
+    for pause, cues in groupby(track.cues, key=lambda cue: cue.viseme == "sil"):
+        if pause:
+            continue
+        words: list[tuple[str, list[Cue]]] = []
+        at = None
+        for cue in cues:
+            begun = [index for index, (start, _, _) in enumerate(heard) if start <= (cue.start + cue.end) / 2]
+            if not words or (begun and begun[-1] != at):
+                at = begun[-1] if begun else None
+                words.append(("_".join(heard[at][2].split()) if begun else "...", []))
+            words[-1][1].append(cue)
+        yield words
+
+
+def _shapes(cues: list[Cue], rate: int) -> list[tuple[int, str]]:
+    """Frames at which a Preston Blair shape is taken."""
+    shapes: list[tuple[int, str]] = []
+    for cue in cues:
+        shape = (round(cue.start * rate), MOHO[RHUBARB[cue.viseme]])
+        if not shapes or shapes[-1][1] != shape[1]:
+            shapes.append(shape)
+    return shapes
 
 
 def from_papagayo(text: str) -> VisemeTrack:
@@ -218,7 +239,7 @@ def from_papagayo(text: str) -> VisemeTrack:
         raise FormatError("This project of Papagayo has no voice; add one and save it again.")
     following("the voice's name")
     _, said = following("what is said")
-    shapes = [(Fraction(0), "sil")]
+    shapes, heard = [(Fraction(0), "sil")], []
     for _ in range(count("the number of phrases")):
         following("a phrase")
         count("the phrase's first frame")
@@ -231,12 +252,13 @@ def from_papagayo(text: str) -> VisemeTrack:
                     f"Line {number} must be a word, its first and last frame and how many sounds it has, "
                     f"got {line[:40]!r}."
                 )
+            heard.append((int(words[1]) / rate, (int(words[2]) + 1) / rate, words[0].replace("_", " ")))
             for _ in range(int(words[3])):
                 number, line = following("a sound")
                 shapes.append(_shape(line.split(), number, Fraction(rate)))
             shapes.append((Fraction(int(words[2]) + 1, rate), "sil"))
     shapes.append((Fraction(length, rate), "sil"))
-    return VisemeTrack(_cues(shapes), said.replace("|", "\n") or None)
+    return VisemeTrack(_cues(shapes), said.replace("|", "\n") or None, tuple(heard))
 
 
 def _shape(words: list[str], number: int, rate: Fraction) -> tuple[Fraction, str]:

@@ -43,6 +43,7 @@ def speak(
     *,
     transcript: str = "",
     language: str = "en-us",
+    recognise: bool = False,
     mouth: Mouth = NATURAL,
 ) -> MouthMotion:
     """The motion of a mouth that says `voice`."""
@@ -51,6 +52,7 @@ def speak(
         frame_rate,
         transcript=transcript.strip() or None,
         language=language,
+        recognise=recognise,
         mouth=mouth,
     )
 
@@ -106,6 +108,13 @@ class SpeechToMouthMotion(io.ComfyNode):
                 style_input(),
                 strength_input(),
                 variation_input(),
+                io.Boolean.Input(
+                    "recognise",
+                    default=False,
+                    advanced=True,
+                    tooltip="Without a transcript, understand English words first: slower, with surer lips. Needs the "
+                    "Python package pocketsphinx.",
+                ),
                 species_input(),
             ],
             outputs=[
@@ -116,13 +125,14 @@ class SpeechToMouthMotion(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, voice, frame_rate, nod, blinks, language, transcript, style, strength, variation, face=None
+        cls, voice, frame_rate, nod, blinks, language, transcript, style, strength, variation, recognise, face=None
     ) -> io.NodeOutput:
         motion = speak(
             to_audio(voice),
             to_rate(frame_rate),
             transcript=transcript,
             language=language,
+            recognise=recognise,
             mouth=Mouth(style, strength, species_of(face)),
         )
         motion = enliven(motion, nod=nod, blinks=blinks, variation=variation)

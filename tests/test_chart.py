@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -35,6 +36,15 @@ def test_the_waveform_is_as_high_as_the_voice_is_loud():
     picture = draw_chart(MOTION, Audio(samples[None].astype(np.float32), 8000)).astype(int)
     blue = (picture[WAVE[0] : WAVE[1], LEFT:RIGHT, 2] > 200).sum(axis=0)
     assert 5 < np.median(blue[100:600]) < 20 and np.median(blue[800:]) > 90
+
+
+def test_words_stand_below_the_wave():
+    silent, spoken = (
+        draw_chart(replace(MOTION, visemes=VisemeTrack(TRACK.cues, "Ah", words))).astype(int)
+        for words in ((), ((0.5, 1.0, "Ah"),))
+    )
+    x, _ = middle(WAVE, 0.75)
+    assert np.abs(silent - spoken)[WAVE[1] - 24 : WAVE[1], x - 20 : x + 20].max() > 100
 
 
 def test_mouths_and_curves_move():

@@ -244,6 +244,7 @@ def test_help_and_bad_usage_need_neither_torch_nor_av():
         (("motion", "voice.wav", "--text", "Hello"), "either VOICE or --text"),
         (("motion", "--text", "Hello", "--motion", "motion.json"), "--motion"),
         (("motion", "--text", "Hello", "--transcript", "motion.json"), "--text, which is what is said"),
+        (("motion", "voice.wav", "--recognise", "--transcript", "motion.json"), "--recognise"),
         (("motion", "voice.wav", "--pitch", "20"), "--text"),
         (("motion", "voice.wav", "--wav", "out.wav"), "--text"),
         (("motion",), "either VOICE or --text"),

@@ -86,6 +86,7 @@ def test_moho_switches():
 def test_papagayo_rests_where_no_word_is():
     track = from_papagayo(PAPAGAYO)
     assert track.text == "Ma, you!\nYes"
+    assert [word for *_, word in track.words] == ["Ma,", "you!", "Yes"] and track.words[1][0] == 14 / 24
     assert [(round(cue.start * 24), round(cue.end * 24), cue.viseme) for cue in track.cues] == [
         (0, 5, "sil"), (5, 7, "PP"), (7, 10, "aa"), (10, 14, "sil"), (14, 21, "ou"), (21, 30, "sil"), (30, 34, "E"),
         (34, 36, "DD"), (36, 48, "sil"),
@@ -95,10 +96,17 @@ def test_papagayo_rests_where_no_word_is():
 def test_papagayo_is_written_as_it_writes():
     lines = to_papagayo(VisemeTrack(TRACK.cues, "Pa\nphew"), Fraction(24), sound="pa.wav").split("\n")
     assert lines == [
-        "lipsync version 1", "pa.wav", "24", "24", "1", "\tVoice 1", "\tPa phew", "\t1", "\t\tphrase 1", "\t\t5",
-        "\t\t18", "\t\t1", "\t\t\tphrase_1 5 18 4", "\t\t\t\t5 MBP", "\t\t\t\t7 AI", "\t\t\t\t13 U", "\t\t\t\t17 FV",
+        "lipsync version 1", "pa.wav", "24", "24", "1", "\tVoice 1", "\tPa phew", "\t1", "\t\t...", "\t\t5",
+        "\t\t18", "\t\t1", "\t\t\t... 5 18 4", "\t\t\t\t5 MBP", "\t\t\t\t7 AI", "\t\t\t\t13 U", "\t\t\t\t17 FV",
         "",
     ]  # fmt: skip
+
+
+def test_papagayo_keeps_the_words_that_are_known():
+    track = VisemeTrack(TRACK.cues, "Pa phew", ((0.2, 0.6, "Pa"), (0.6, 0.8, "phew")))
+    again = from_papagayo(to_papagayo(track, Fraction(100)))
+    assert [cue.viseme for cue in again.cues] == [cue.viseme for cue in track.cues]
+    assert [(round(start, 2), word) for start, _, word in again.words] == [(0.2, "Pa"), (0.55, "phew")]
 
 
 @st.composite

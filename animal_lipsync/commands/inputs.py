@@ -43,7 +43,14 @@ def spoken(options: argparse.Namespace, frame_rate: Fraction, species: str) -> t
         )
     else:
         transcript = read_text(options.transcript) if options.transcript else None
-        motion = speech_to_motion(read_audio(voice), frame_rate, transcript=transcript, language=language, mouth=mouth)
+        motion = speech_to_motion(
+            read_audio(voice),
+            frame_rate,
+            transcript=transcript,
+            language=language,
+            recognise=options.recognise,
+            mouth=mouth,
+        )
     motion = nod(motion, options.nod, variation=options.variation)
     return voice, add_blinks(motion, options.blinks, variation=options.variation)
 

@@ -82,6 +82,9 @@ def voice_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=int, metavar="160", help="of the text, words a minute")
     parser.add_argument("--pitch", type=int, metavar="50", help="of the text's voice, 0 to 99")
     transcript_options(parser)
+    parser.add_argument(
+        "--recognise", action="store_true", help="without a transcript, understand English words first; slower, surer"
+    )
     parser.add_argument("--style", choices=list(STYLES), default="natural", help="how the mouth moves")
     parser.add_argument("--strength", type=float, default=1.0, metavar="1.0", help="how far it moves, 0 to 2")
 
@@ -103,6 +106,8 @@ def refuse_mumbling(options: argparse.Namespace) -> None:
         raise UsageError("--transcript does nothing beside --text, which is what is said.")
     if options.language is not None and options.transcript is None and options.text is None:
         raise UsageError("--language does nothing without --transcript or --text.")
+    if options.recognise and (options.voice is None or options.transcript or options.motion):
+        raise UsageError("--recognise is for VOICE without --transcript or --motion, whose words are known.")
     refuse_idle(options, speed="text", pitch="text")
 
 
