@@ -18,7 +18,7 @@ from .tracking import track_faces
 from .types import Faces, FaceTrack
 
 if TYPE_CHECKING:
-    from .following import Finder, Found
+    from .following import Finder, Found, Pose
 
 SURE = 0.5
 """Score of a face below which its points had better be looked at."""
@@ -63,17 +63,25 @@ def find_faces(
     return faces
 
 
-def faces_in_boxes(clip: Clip, heads: Found, frame: int = 0, *, frames: Iterable[np.ndarray] | None = None) -> Faces:
+def faces_in_boxes(
+    clip: Clip,
+    heads: Found,
+    frame: int = 0,
+    *,
+    pose: Pose | None = None,
+    frames: Iterable[np.ndarray] | None = None,
+) -> Faces:
     """The faces of heads that are boxed in one frame of `clip`, followed through all of it; of any animal.
 
     Where the networks do not know the animal, its points are put where they usually lie and have score 0.
 
     Args:
+        pose: says where points of such animals are, e.g. `prompted.AnimalPose`.
         frames: `following.out_and_back(clip, frame)` for each head, when something counts them as they are read.
     """
     from .following import follow_face, out_and_back, place_heads
 
-    placed = place_heads(next(clip.read_from(frame)), heads).to_faces()
+    placed = place_heads(next(clip.read_from(frame)), heads, pose=pose).to_faces()
     tracks = placed.tracks
     if clip.frames > 1:
         frames = iter(chain.from_iterable(out_and_back(clip, frame) for _ in tracks) if frames is None else frames)

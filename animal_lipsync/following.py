@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .clip import Clip
@@ -49,6 +50,8 @@ WITHIN = 0.75
 """Share of the smaller box in the larger one that makes them one head."""
 FORGET = 0.7
 """What is left of a face's score when a search does not find it where it was followed to."""
+GLANCE, RESEMBLES = 16, 0.4
+"""Pixels along the side of a head seen at a glance, and how much it must stay like itself between two searches."""
 PATIENCE = 25
 """Frames without a trace of a head, or of a scene, after which it is not expected back."""
 CHUNK = 32
@@ -90,6 +93,8 @@ class Found(NamedTuple):
 
 Finder = Callable[[int, np.ndarray], Found]
 """(number of the frame, its pixels) -> heads; what stands in for the pack's own search."""
+Pose = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(pixels, boxes) -> (N, 9, 2) points and (N, 9) scores, 0 where it does not say."""
 
 
 @torch.inference_mode()
@@ -182,6 +187,8 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
         is_searched=True,
         best_score=float(max(now.scores.max(initial=0), found.scores.max(initial=0, where=found.scores < CANDIDATE))),
     )
+    glance = _glance(frame, torch.as_tensor(now.boxes).to(frame.device)).cpu().numpy()
+    now = replace(now, glance=glance)
     looks = (known.appearance * now.appearance[:count]).sum(1) if count else np.zeros(0)
     stays = now.scores >= min_score
     overlap = box_iou(torch.as_tensor(now.boxes[:count]), torch.as_tensor(now.boxes[:count])).numpy()
@@ -195,13 +202,20 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
 
 
 @torch.inference_mode()
-def place_heads(pixels: np.ndarray, found: Found, *, detector: Detector | None = None) -> Detections:
-    """The faces of heads that something else found in a picture, (H, W, 3) uint8, in their order."""
+def place_heads(
+    pixels: np.ndarray, found: Found, *, pose: Pose | None = None, detector: Detector | None = None
+) -> Detections:
+    """The faces of heads that something else found in a picture, (H, W, 3) uint8, in their order.
+
+    Args:
+        pose: says where points of animals are that the networks do not know.
+    """
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
     boxes = torch.as_tensor(np.asarray(found.boxes, np.float32)).reshape(-1, 4).to(frame.device)
     scores = torch.as_tensor(np.asarray(found.scores, np.float32)).to(frame.device)
-    return believe(place_keypoints(frame, boxes, scores, detector), found.species)
+    known = pose(pixels, found.boxes) if pose else None
+    return believe(place_keypoints(frame, boxes, scores, detector), found.species, known)
 
 
 @torch.inference_mode()
@@ -221,16 +235,29 @@ def heads_within(pixels: np.ndarray, animals: Found, *, detector: Detector | Non
     return animals._replace(boxes=heads)
 
 
-def believe(seen: Detections, species: Sequence[str], *, sure: float = 0.3) -> Detections:
+def believe(
+    seen: Detections,
+    species: Sequence[str],
+    known: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    sure: float = 0.3,
+) -> Detections:
     """Faces that are where they are because someone says so.
 
-    Where the networks see no cat or dog, points that they are not sure of are put where they usually lie, and the
+    Where the networks see no animal they know, points that they are not sure of are put where they usually lie, and the
     species is what it was said to be.
+
+    Args:
+        known: (N, 9, 2) points and (N, 9) scores by someone else, who is believed there where he is sure.
     """
     points, score, kinds = seen.keypoints.copy(), seen.keypoint_scores.copy(), list(seen.species)
     for i in range(len(seen)):
         if seen.scores[i] < sure:
             kinds[i] = species[i] or "unknown"
+            score[i] *= seen.scores[i] / sure  # a point of something that is no face is no point
+            if known is not None:
+                is_sure = known[1][i] >= 0.5
+                points[i, is_sure], score[i, is_sure] = known[0][i, is_sure], known[1][i, is_sure]
             points[i], score[i] = fill_points(points[i], score[i], seen.boxes[i], kinds[i])
     return replace(seen, keypoints=points, keypoint_scores=score, species=tuple(kinds))
 
@@ -248,7 +275,8 @@ def follow(known: Detections, before: Tensor, after: Tensor) -> Detections:
     grown = torch.linalg.det(motion[:, :, :2]).clamp(0.8, 1.25).sqrt()[:, None]
     new_boxes = torch.cat([centre + shift - sides / 2 * grown, centre + shift + sides / 2 * grown], 1)
     went = torch.cat([moved - points, (new_boxes - boxes).unflatten(1, (2, 2))], 1)
-    alike = alike * _is_inside(centre + shift, after)
+    stays = (torch.as_tensor(known.glance, device=before.device) * _glance(after, new_boxes)).sum(1) > RESEMBLES
+    alike = alike * (stays & _is_inside(centre + shift, after))
     return replace(
         known,
         boxes=new_boxes.cpu().numpy(),
@@ -372,6 +400,16 @@ def out_and_back(clip: Clip, frame: int) -> Iterator[np.ndarray]:
     yield from clip.read_from(frame)
     for start in reversed(range(0, frame, CHUNK)):
         yield from reversed(list(islice(clip.read_from(start), min(CHUNK, frame - start))))
+
+
+def _glance(frame: Tensor, boxes: Tensor) -> Tensor:
+    """(N, P) the heads in boxes (N, 4) as small grey pictures of mean 0 and length 1."""
+    if not len(boxes):
+        return boxes.new_zeros(0, GLANCE**2)
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
+    crops = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, side, 0 * side], 1)
+    small = cut_frame(frame, crops, GLANCE).mean(1).flatten(1)
+    return F.normalize(small - small.mean(1, keepdim=True), dim=1, eps=1e-3)
 
 
 def _is_inside(points: Tensor, frame: Tensor) -> Tensor:

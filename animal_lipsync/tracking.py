@@ -6,6 +6,7 @@ NumPy only; knows nothing of pixels (following.py) or networks (detection.py).
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,8 +18,12 @@ from .types import Faces, FaceTrack
 
 REACH = 0.8
 """How far a head may have moved between two sightings, over its own size; grows with the square root of the gap."""
+SLACK = 6
+"""Frames that a head may have gone on while its points stuck to what it went behind."""
 APPEARANCE_WEIGHT = 1.5
 """Cost of a face that looks entirely different, where 1 is a face `REACH` away."""
+GAP_COST = 0.01
+"""Cost of a frame in which it was not seen."""
 MAX_COST = 1.5
 BRIDGE = 0.2
 """Seconds; an animal that is not seen for longer counts as not visible until it is seen again."""
@@ -56,6 +61,8 @@ class Detections:
     """(N,) float32, up to 1: how much the head looks like the one it was followed from."""
     placed: np.ndarray = None
     """(N,) bool: the networks placed the points in this very frame; otherwise they were only followed."""
+    glance: np.ndarray = None
+    """(N, P) float32 of mean 0 and length 1: the head as small picture, when the networks last placed its points."""
     is_searched: bool = True
     """The whole picture was looked at."""
     scene: int = 0
@@ -70,6 +77,7 @@ class Detections:
             ("moved", np.full((count, self.keypoints.shape[1] + 2, 2), np.nan, np.float32)),
             ("alike", np.ones(count, np.float32)),
             ("placed", np.ones(count, bool)),
+            ("glance", np.zeros((count, 0), np.float32)),
         ):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
@@ -112,7 +120,7 @@ class Detections:
         return Faces(self.width, self.height, Fraction(0), 1, tracks, tuple(float(score) for score in self.scores))
 
 
-ROWS = ("boxes", "scores", "keypoints", "keypoint_scores", "appearance", "runs", "moved", "alike", "placed")
+ROWS = ("boxes", "scores", "keypoints", "keypoint_scores", "appearance", "runs", "moved", "alike", "placed", "glance")
 
 
 def conspicuousness(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -132,27 +140,17 @@ def track_faces(
         max_gap: seconds.
         min_seen: searches that must have found an animal, unless the whole video has fewer; less is a false alarm.
     """
-    max_frames = max(1, round(max_gap * float(frame_rate)))
-    sightings: list[_Sightings] = []
-    live: list[_Sightings] = []
+    runs: dict[int, _Sightings] = {}
     width = height = count = searches = 0
     best = (0.0, 0)
     for frame, seen in enumerate(detections):
         width, height, count, searches = seen.width, seen.height, frame + 1, searches + seen.is_searched
         best = max(best, (seen.best_score, -frame))
-        live = [track for track in live if frame - track.frames[-1] <= max_frames]
-        going_on = {track.run: track for track in live if track.run >= 0 and track.frames[-1] == frame - 1}
-        matched = {i: going_on[run] for i, run in enumerate(seen.runs) if run in going_on}
-        lost = [track for track in live if track.scene == seen.scene and track not in matched.values()]
-        fresh = np.array([i for i in range(len(seen)) if i not in matched], int)
-        matched |= {int(fresh[i]): track for i, track in _match(lost, seen[fresh], frame).items()}
-        for i in range(len(seen)):
-            if i not in matched:
-                matched[i] = _Sightings(seen, i)
-                live.append(matched[i])
-                sightings.append(matched[i])
-            matched[i].add(frame, seen, i)
-    kept = [track for track in sightings if sum(track.placed) >= min(min_seen, searches)]
+        for i, run in enumerate(seen.runs.tolist()):
+            run = run if run >= 0 else -len(runs) - 1
+            runs.setdefault(run, _Sightings(seen.scene)).add(frame, seen, i)
+    animals = _join(list(runs.values()), max(1, round(max_gap * float(frame_rate))))
+    kept = [animal for animal in animals if sum(animal.placed) >= min(min_seen, searches)]
     tracks = [track.to_track(count, float(frame_rate)) for track in kept]
     hide_behind(tracks, [np.isin(np.arange(count), track.frames) for track in kept])
     order = left_to_right(tracks)
@@ -168,9 +166,10 @@ def track_faces(
 
 
 class _Sightings:
-    """What is known of one animal while a video is read."""
+    """What is known of one animal: a run of frames, or several that were joined."""
 
-    def __init__(self, seen: Detections, i: int):
+    def __init__(self, scene: int):
+        self.scene = scene
         self.frames: list[int] = []
         self.boxes: list[np.ndarray] = []
         self.points: list[np.ndarray] = []
@@ -180,10 +179,9 @@ class _Sightings:
         self.moved: list[np.ndarray] = []
         self.alike: list[float] = []
         self.placed: list[bool] = []
-        self.scene, self.appearance = seen.scene, seen.appearance[i]
+        self.looks: list[np.ndarray] = []
 
     def add(self, frame: int, seen: Detections, i: int):
-        self.run = int(seen.runs[i])
         self.frames.append(frame)
         self.boxes.append(seen.boxes[i])
         self.points.append(np.concatenate([seen.keypoints[i], seen.boxes[i].reshape(2, 2)]))
@@ -193,8 +191,18 @@ class _Sightings:
         self.moved.append(seen.moved[i])
         self.alike.append(float(seen.alike[i]))
         self.placed.append(bool(seen.placed[i]))
-        blended = 0.9 * self.appearance + 0.1 * seen.appearance[i]
-        self.appearance = blended / np.linalg.norm(blended)
+        self.looks.append(seen.appearance[i])
+
+    def extend(self, later: _Sightings):
+        for name, values in vars(later).items():
+            if name != "scene":
+                getattr(self, name).extend(values)
+
+    @property
+    def appearance(self) -> np.ndarray:
+        """Of length 1; the mean of how it looked."""
+        mean = np.mean(self.looks, axis=0)
+        return mean / np.linalg.norm(mean)
 
     @property
     def score(self) -> float:
@@ -202,8 +210,8 @@ class _Sightings:
 
     @property
     def size(self) -> float:
-        """Of the head, lately; one that goes behind something seems to shrink."""
-        boxes = np.array(self.boxes[-25:])
+        """Of the head; one that goes behind something only seems to shrink."""
+        boxes = np.array(self.boxes)
         return max(1.0, float(np.median(np.max(boxes[:, 2:] - boxes[:, :2], axis=1))))
 
     def expected_box(self, frame: int) -> np.ndarray:
@@ -237,26 +245,31 @@ class _Sightings:
         return FaceTrack(rows[:, -2:].reshape(count, 4), rows[:, :-2], score, visible, species)
 
 
-def _match(lost: list[_Sightings], seen: Detections, frame: int) -> dict[int, _Sightings]:
-    """Which detection goes on which track: the cheapest pair first, by place, size and looks."""
+def _join(runs: list[_Sightings], max_frames: int) -> list[_Sightings]:
+    """Runs of one animal made one: the cheapest pair of an end and a later start first, by place, size and looks."""
+    runs = sorted(runs, key=lambda run: run.frames[0])
+    starts, looks = [run.frames[0] for run in runs], [run.appearance for run in runs]
     pairs = []
-    for track in lost:
-        box = track.expected_box(frame)
-        size = track.size
-        reach = REACH * size * math.sqrt(frame - track.frames[-1])
-        for i in range(len(seen)):
-            other = seen.boxes[i]
-            moved = np.linalg.norm((other[:2] + other[2:] - box[:2] - box[2:]) / 2) / reach
-            grown = abs(math.log(max(1.0, *(other[2:] - other[:2])) / size))
-            looks = 1 - float(track.appearance @ seen.appearance[i])
-            cost = moved + grown + APPEARANCE_WEIGHT * looks
+    for i, run in enumerate(runs):
+        end = run.frames[-1]
+        for k in range(bisect_right(starts, end), bisect_right(starts, end + max_frames)):
+            if runs[k].scene != run.scene:
+                continue
+            box, other, size, gap = run.expected_box(starts[k]), runs[k].boxes[0], run.size, starts[k] - end
+            moved = np.linalg.norm((other[:2] + other[2:] - box[:2] - box[2:]) / 2)
+            moved /= REACH * size * math.sqrt(gap + SLACK)
+            grown = abs(math.log(runs[k].size / size))
+            cost = moved + grown + APPEARANCE_WEIGHT * (1 - float(looks[i] @ looks[k])) + GAP_COST * gap
             if moved < 1 and cost < MAX_COST:
-                pairs.append((cost, id(track), i, track))
-    matched: dict[int, _Sightings] = {}
-    for _, _, i, track in sorted(pairs, key=lambda pair: pair[:3]):
-        if i not in matched and track not in matched.values():
-            matched[i] = track
-    return matched
+                pairs.append((cost, i, k))
+    followed: dict[int, int] = {}
+    for _, i, k in sorted(pairs):
+        if i not in followed and k not in followed.values():
+            followed[i] = k
+    # from the last to the first, so that a run takes all that come after it along
+    for i in sorted(followed, reverse=True):
+        runs[i].extend(runs[followed[i]])
+    return [run for k, run in enumerate(runs) if k not in followed.values()]
 
 
 def settle(points: np.ndarray, moved: np.ndarray, score: np.ndarray, alike: np.ndarray) -> np.ndarray:

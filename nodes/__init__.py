@@ -17,12 +17,14 @@ from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
 from .preview import VisemesPreview
+from .prompted import FindHeadsByPrompt
 from .samples import provide_samples
 from .voice_routes import add_voice_routes
 
 NODES = [
     MakeAnimalTalk,
     DetectAnimalFaces,
+    FindHeadsByPrompt,
     ChooseFace,
     EditKeypoints,
     TrackFace,

@@ -11,13 +11,14 @@ from comfy_api.latest import io, ui
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.draw import draw_faces, telling_frame
 from ..animal_lipsync.finding import boxes_of_masks, faces_by, faces_in_boxes
-from ..animal_lipsync.following import Found, follow_face, heads_within, out_and_back
+from ..animal_lipsync.following import Found, Pose, follow_face, heads_within, out_and_back
 from ..animal_lipsync.speaker import Pick, choose_face, face_at
 from ..animal_lipsync.table import faces_to_csv
 from ..animal_lipsync.types import Faces
 from .finding import faces_of, tell
 from .inputs import face_input, min_score_input, source_input, speaker_input
 from .media import open_source, shown_file, with_progress
+from .prompted import load_pose, model_input
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, from_boxes, to_boxes, to_image
 
 
@@ -54,6 +55,11 @@ class DetectAnimalFaces(io.ComfyNode):
                     tooltip="What boxes and mask go round. In those of whole animals the head is looked for.",
                 ),
                 min_score_input(),
+                model_input(
+                    "pose_model",
+                    "A folder in models/detection that holds ViTPose++: it places eyes and nose of boxed animals that "
+                    "the pack does not know. Not needed.",
+                ),
             ],
             outputs=[
                 AnimalFaces.Output(
@@ -68,12 +74,14 @@ class DetectAnimalFaces(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source, boxes_show, min_score, boxes=None, mask=None) -> io.NodeOutput:
+    def execute(cls, source, boxes_show, min_score, pose_model, boxes=None, mask=None) -> io.NodeOutput:
         with open_source(source) as (clip, _):
             if boxes is None and mask is None:
                 faces = faces_of(clip, None, min_score)
             else:
-                faces = _given_faces(clip, _found(clip, boxes, mask), boxes_show == "whole animals")
+                faces = _given_faces(
+                    clip, _found(clip, boxes, mask), boxes_show == "whole animals", load_pose(pose_model)
+                )
             lines = tell(cls, faces)
             return io.NodeOutput(
                 faces,
@@ -207,7 +215,7 @@ def _found(clip: Clip, boxes, mask: torch.Tensor | None) -> dict[int, Found]:
     return dict(enumerate(found))
 
 
-def _given_faces(clip: Clip, found: dict[int, Found], of_animals: bool = False) -> Faces:
+def _given_faces(clip: Clip, found: dict[int, Found], of_animals: bool = False, pose: Pose | None = None) -> Faces:
     """Faces where boxes say that heads, or whole animals, are."""
 
     def heads(frame: int, pixels: np.ndarray) -> Found:
@@ -218,7 +226,7 @@ def _given_faces(clip: Clip, found: dict[int, Found], of_animals: bool = False) 
     (frame,) = found
     known = heads(frame, next(clip.read_from(frame)))
     read = chain.from_iterable(out_and_back(clip, frame) for _ in known.boxes)
-    return faces_in_boxes(clip, known, frame, frames=with_progress(read, clip.frames * len(known.boxes)))
+    return faces_in_boxes(clip, known, frame, pose=pose, frames=with_progress(read, clip.frames * len(known.boxes)))
 
 
 def _shown(node, clip: Clip, faces: Faces, frame: int | None = None, speaker: int | None = None) -> dict:

@@ -103,6 +103,15 @@ def to_boxes(boxes) -> list[Found]:
         raise ValueError("boxes must hold x, y, width and height of each animal, as detectors give them.") from None
 
 
+def boxes_of(found: Found) -> list[dict]:
+    """What a detector found in one frame, as BOUNDING_BOX lists it."""
+    corners = np.round(found.boxes).astype(int).tolist()
+    return [
+        {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": label or "unknown", "score": round(score, 3)}
+        for (x1, y1, x2, y2), label, score in zip(corners, found.species, found.scores.tolist(), strict=True)
+    ]
+
+
 def from_boxes(faces: Faces, frame: int | None = None) -> list:
     """The BOUNDING_BOX value of faces: boxes of those seen, a list per frame; or of one frame, all of them."""
     if frame is None:
@@ -110,11 +119,6 @@ def from_boxes(faces: Faces, frame: int | None = None) -> list:
             [box for box, track in zip(from_boxes(faces, t), faces.tracks, strict=True) if track.visible[t]]
             for t in range(faces.frames)
         ]
-    boxes = []
-    for i, track in enumerate(faces.tracks):
-        x1, y1, x2, y2 = track.boxes[min(frame, len(track) - 1)].round().astype(int).tolist()
-        score = faces.scores[i] if faces.scores else 1.0
-        boxes.append(
-            {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": track.species, "score": round(score, 3)}
-        )
-    return boxes
+    rows = [track.boxes[min(frame, len(track) - 1)] for track in faces.tracks]
+    scores = np.array(faces.scores or (1.0,) * len(rows))
+    return boxes_of(Found(np.array(rows).reshape(-1, 4), scores, tuple(track.species for track in faces.tracks)))

@@ -10,6 +10,7 @@ from animal_lipsync import espeak
 from animal_lipsync.audio import load_audio
 from animal_lipsync.clip import Clip
 from animal_lipsync.crop import place_crop
+from animal_lipsync.dialogue import take_turns
 from animal_lipsync.types import Audio, Faces
 from animal_lipsync.video import pingpong_indices
 
@@ -21,13 +22,16 @@ SOURCES = {
     "video_talks": ("fox-clip.mp4", "fox-clip.faces.json"),
     "crop_and_stitch": ("fox.jpg", "fox.faces.json"),
     "text_talks": ("fox.jpg", "fox.faces.json"),
+    "two_animals_dialogue": ("pair.jpg", "pair.faces.json"),
 }
 """What each workflow starts from as it ships."""
+PAINTED = {"picture_talks_inpaint", "video_talks_inpaint", "warp_then_inpaint"}
+"""Those that need weights: test_inpaint.py."""
 
 
 def test_every_workflow_is_tested_and_has_a_thumbnail():
     shipped = {path.stem for path in (ROOT / "workflows").glob("*.json")}
-    assert shipped == set(SOURCES)
+    assert shipped == set(SOURCES) | PAINTED
     assert shipped == {path.stem for path in (ROOT / "workflows").glob("*.jpg")}
 
 
@@ -49,8 +53,11 @@ def test_a_workflow_runs_as_it_ships(name, page, comfyui):
     page.screenshot(SCREENSHOTS / f"{name}-{page.renderer}.png")
     assert page.red_nodes() == []
     video = comfyui.path(nodes["SaveVideo"]["images"][0])
-    voice = load_audio(video if name == "text_talks" else SAMPLES / "voice.wav", mono=True)
-    assert_talks(video, *(SAMPLES / file for file in SOURCES[name]), voice)
+    voices = [load_audio(video if name == "text_talks" else SAMPLES / "voice.wav", mono=True)]
+    if name == "two_animals_dialogue":
+        voices = take_turns([*voices, load_audio(SAMPLES / "answer.wav", mono=True)], pause=0.0)
+    for face, voice in enumerate(voices):
+        assert_talks(video, *(SAMPLES / file for file in SOURCES[name]), voice, face)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -61,7 +68,7 @@ def test_saving_and_opening_a_workflow_changes_nothing(name, page):
     assert page.prompt() == prompt
 
 
-def assert_talks(video: Path, source: Path, keypoints: Path, voice: Audio):
+def assert_talks(video: Path, source: Path, keypoints: Path, voice: Audio, face: int = 0):
     """The file plays, is as long as the voice, and moves its mouth with it and nothing far from it."""
     clip = Clip.open(source)
     with av.open(video) as container:
@@ -74,8 +81,8 @@ def assert_talks(video: Path, source: Path, keypoints: Path, voice: Audio):
         assert abs(sound.duration * sound.time_base - Fraction(voice.duration)) <= 1 / clip.frame_rate
 
     talking = Clip.open(video)
-    face = clip.face(Faces.from_json(keypoints.read_text()))
-    crops = place_crop(face)[pingpong_indices(len(face), talking.frames)]
+    track = clip.face(Faces.from_json(keypoints.read_text()), face)
+    crops = place_crop(track)[pingpong_indices(len(track), talking.frames)]
     edge = np.s_[:, : clip.width // 12]
     mouth, away = [], []
     for index, (before, after) in enumerate(zip(clip.read(talking.frames), talking.read(talking.frames), strict=True)):
