@@ -20,6 +20,7 @@ from .crop import MouthCrop, cut_mouth
 from .engine import WarpEngine
 from .lower_face import lower_face_mask, place_lower_face
 from .musetalk import MouthNetworks, latents_of, paint_latents
+from .sampling import sample_grid
 from .speech_features import SpeechFrames
 from .types import FaceTrack, MouthMotion
 
@@ -122,6 +123,8 @@ class InpaintEngine:
         if self.match_colours:
             painted = match_colours(painted, crops, mask)
         shown = torch.from_numpy(speech.speaking[rows]).to(frames.device)[:, None, None] * mask
+        if len(rows) == len(out):
+            return composite(out, painted, shown, crop)
         out[rows] = composite(out[rows], painted, shown, crop)
         return out
 
@@ -236,27 +239,35 @@ def match_colours(painted: Tensor, crops: Tensor, mask: Tensor) -> Tensor:
 
 
 def composite(frames: Tensor, painted: Tensor, mask: Tensor, crop: MouthCrop) -> Tensor:
-    """Set painted faces into frames. Where the mask is 0 the frames keep every bit.
+    """Set painted mouths into frames, in place. Where the mask is 0 the frames keep every bit.
 
     Args:
         frames: (N, 3, H, W).
         painted: (N, 3, S, S).
-        mask: (N, S, S) in [0, 1].
+        mask: (N, S, S) in [0, 1], 0 outside `crop.mouth`.
         crop: where the N faces, or a single one for all, lie in the frames.
     """
     height, width = frames.shape[2:]
+    middle, reach = crop.mouth[:, None, :2] + 0.5, crop.mouth[:, None, 2:]
+    corners = crop.to_frame(crop.size * (middle + reach * np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]])))
+    x1, y1 = np.floor(corners.min((0, 1))).clip(0, (width, height)).astype(int).tolist()
+    x2, y2 = np.ceil(corners.max((0, 1))).clip(0, (width, height)).astype(int).tolist()
+    if x1 >= x2 or y1 >= y2:
+        return frames
     shrink = max(1, int(crop.size / crop.side.max()))
     layers = torch.cat([painted, mask[:, None]], 1)
     layers = F.avg_pool2d(layers, shrink) if shrink > 1 else layers
-    # from a pixel of the frame to one of the crop, both counted from -1 to 1
+    # from a pixel of the mouth's box to one of the crop, both counted from -1 to 1
     axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 1)
-    half = np.array([width / 2, height / 2])
-    places = np.concatenate([axes * half, (axes @ (half - crop.centre)[..., None])], 2) * (2 / crop.side)[:, None, None]
-    places = torch.as_tensor(places, dtype=frames.dtype, device=frames.device).expand(len(frames), -1, -1)
-    grid = F.affine_grid(places, [len(frames), 1, height, width], align_corners=False)
-    layers = F.grid_sample(layers, grid, padding_mode="zeros", align_corners=False)
+    half = np.array([x2 - x1, y2 - y1]) / 2
+    places = np.concatenate([axes * half, (axes @ (half + (x1, y1) - crop.centre)[..., None])], 2)
+    places = torch.as_tensor(places * (2 / crop.side)[:, None, None], dtype=frames.dtype, device=frames.device)
+    grid = F.affine_grid(places, [len(crop), 1, y2 - y1, x2 - x1], align_corners=False)
+    layers = sample_grid(layers, grid, align_corners=False)
     colour, cover = layers[:, :3], layers[:, 3:]
-    return torch.where(cover > 0, frames + (colour - frames) * cover, frames)
+    part = frames[:, :, y1:y2, x1:x2]
+    part += torch.where(cover > 0, (colour - part) * cover, 0)
+    return frames
 
 
 def _boxes(crop: MouthCrop, width: int, height: int) -> np.ndarray:
