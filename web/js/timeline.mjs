@@ -325,7 +325,7 @@ export class Timeline {
   }
 
   #draw() {
-    const { lanes, overlay, mouth, time } = this.#parts
+    const { lanes, overlay, mouth, time, channels } = this.#parts
     const [{ clientWidth: width, clientHeight: height }, state] = [lanes, this.#state]
     if (!width || !height) return
     if (width !== this.#view.width || height !== this.#height) {
@@ -355,6 +355,7 @@ export class Timeline {
       key,
       span: this.#span ?? (this.#loops && selected ? this.#loopSpan() : null),
     }
+    channels.style.top = `${scene.lanes.curve.top + 4}px`
     const playhead = this.#player.time
     if (this.#isStale) drawScene(contextOf(lanes, width, height, density), scene, this.#theme)
     this.#isStale = false
