@@ -25,7 +25,6 @@ def timeline_json(voice: Audio, motion: MouthMotion, *, given: bool = False) -> 
             "track": track_fingerprint(motion.visemes) if given else "",
             "duration": voice.duration,
             "peaks": {"rate": PEAKS_PER_SECOND, "values": peaks(voice).tolist()},
-            "words": [{"start": start, "end": end, "text": text} for start, end, text in motion.visemes.words],
             "motion": json.loads(motion.to_json()),
         }
     )

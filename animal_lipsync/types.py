@@ -309,13 +309,16 @@ class MouthMotion:
 
     def to_json(self) -> str:
         cues = [{"start": cue.start, "end": cue.end, "viseme": cue.viseme} for cue in self.visemes.cues]
+        visemes = {"cues": cues, "text": self.visemes.text}
+        if self.visemes.words:
+            visemes["words"] = [{"start": start, "end": end, "text": text} for start, end, text in self.visemes.words]
         return json.dumps(
             {
                 "version": 1,
                 "frame_rate": str(self.frame_rate),
                 "channels": list(self.channels),
                 "values": np.round(self.values.astype(float), 4).tolist(),
-                "visemes": {"cues": cues, "text": self.visemes.text},
+                "visemes": visemes,
             }
         )
 
@@ -372,7 +375,13 @@ def _visemes_from_json(document) -> VisemeTrack:
         if not isinstance(cue, dict) or not isinstance(cue.get("viseme"), str):
             raise FormatError(f"{where} must be {{start, end, viseme}}, the viseme as text.")
         cues.append(Cue(_number(cue.get("start"), where), _number(cue.get("end"), where), cue["viseme"]))
-    return VisemeTrack(tuple(cues), text)
+    words = []
+    for index, word in enumerate(_field(document, "words", list, "motion.visemes") if "words" in document else []):
+        where = f"motion.visemes.words[{index}]"
+        if not isinstance(word, dict) or not isinstance(word.get("text"), str):
+            raise FormatError(f"{where} must be {{start, end, text}}, the word as text.")
+        words.append((_number(word.get("start"), where), _number(word.get("end"), where), word["text"]))
+    return VisemeTrack(tuple(cues), text, tuple(words))
 
 
 def _load_document(text: str, name: str) -> dict:

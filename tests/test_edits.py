@@ -188,6 +188,8 @@ def test_the_editor_in_the_browser_moves_the_mouth_alike():
 @pytest.mark.skipif(not espeak.available(), reason="no eSpeak NG")
 def test_the_editor_is_told_the_words_of_a_transcript():
     text = (files("animal_lipsync") / "samples" / "voice.txt").read_text()
-    document = json.loads(timeline_json(VOICE, speech_to_motion(VOICE, Fraction(25), transcript=text)))
-    assert len(document["words"]) >= 0.8 * len(text.split())
-    assert all(0 <= word["start"] < word["end"] <= VOICE.duration + 0.02 for word in document["words"])
+    motion = speech_to_motion(VOICE, Fraction(25), transcript=text)
+    assert MouthMotion.from_json(motion.to_json()).visemes == motion.visemes
+    words = json.loads(timeline_json(VOICE, motion))["motion"]["visemes"]["words"]
+    assert len(words) >= 0.8 * len(text.split())
+    assert all(0 <= word["start"] < word["end"] <= VOICE.duration + 0.02 for word in words)

@@ -345,7 +345,7 @@ export class Timeline {
       height,
       duration: state.duration,
       zooms: this.#zooms,
-      words: state.voice?.words ?? [],
+      words: state.words,
       cues,
       selected,
       channel,
@@ -370,7 +370,7 @@ export class Timeline {
   }
 
   get #lanes() {
-    return layout.lanes(this.#height, Boolean(this.#state.voice?.words?.length))
+    return layout.lanes(this.#height, this.#state.words.length > 0)
   }
 
   #showTheme() {
@@ -508,7 +508,7 @@ export class Timeline {
     const { x, y, time } = this.#at(event)
     const { lane, cue, key, curve } = this.#under(x, y)
     const name = `drag ${event.timeStamp}`
-    const word = lane === "words" && this.#state.voice?.words?.find(({ start, end }) => time >= start && time < end)
+    const word = lane === "words" && this.#state.words.find(({ start, end }) => time >= start && time < end)
     if (lane === "ruler") {
       this.#goTo(time, true)
       this.#drag(event, (at) => this.#goTo(at.time, true))

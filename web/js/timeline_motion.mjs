@@ -7,7 +7,8 @@ import { CHANNELS, HEAD_LIMIT } from "./timeline_document.mjs"
 /** @typedef {import("./timeline_document.mjs").Cue} Cue */
 /** @typedef {import("./timeline_document.mjs").Key} Key */
 /** @typedef {import("./timeline_document.mjs").Edits} Edits */
-/** @typedef {{frame_rate: string, channels: string[], values: number[][], visemes?: {cues?: Cue[]}}} Motion MOTION.json */
+/** @typedef {{start: number, end: number, text: string}} Word */
+/** @typedef {{frame_rate: string, channels: string[], values: number[][], visemes?: {cues?: Cue[], words?: Word[]}}} Motion MOTION.json */
 
 export const ROWS_PER_SECOND = 100
 export const SPOKEN = ["jaw_open", "mouth_wide", "mouth_pucker", "mouth_close", "tongue_out"]

@@ -16,7 +16,6 @@ import { MouthRows } from "./timeline_motion.mjs"
  * @property {number} duration seconds
  * @property {{rate: number, values: number[]}} peaks
  * @property {import("./timeline_motion.mjs").Motion} motion
- * @property {{start: number, end: number, text: string}[]} [words]
  */
 
 export class TimelineState {
@@ -85,6 +84,11 @@ export class TimelineState {
 
   get keys() {
     return this.edits.curves[this.channel] ?? []
+  }
+
+  /** Those of a transcript, where one is known. */
+  get words() {
+    return this.voice?.motion.visemes?.words ?? []
   }
 
   get frame() {
