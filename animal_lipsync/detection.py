@@ -24,15 +24,19 @@ WEIGHTS = Path(__file__).parent / "weights" / "animal_face.safetensors"
 SPECIES = ("cat", "dog", "bird", "other")
 DETECTION_SIDES = (320, 160)
 """Longer side of the picture at each scale that the detector looks at: first for small heads, last for large ones."""
-CANDIDATE, CANDIDATES = 0.15, 24
+CANDIDATE, CANDIDATES = 0.1, 12
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 STRIDE = 8
 """Pixels per cell of the detector's output."""
-MIRROR = SCHEMAS["animal9"].mirror
+POINTS = len(SCHEMAS["animal9"].mirror)
+MIRROR = (*SCHEMAS["animal9"].mirror, POINTS + 1, POINTS, POINTS + 2, POINTS + 3)
+"""Of the points that the head network places: `animal9`, then the middles of the box's left, right, top, bottom."""
 MOUTH_POINTS = (2, 3, 4, 5, 6, 7)
 """Points of `animal9` that the mouth network places again."""
 UPRIGHT = math.radians(15)
 """A head turned further than this in the picture is cut again, upright."""
+WELL_CUT = 0.7
+"""Overlap of the box a head was cut by with the one then seen, below which it is cut again."""
 CUT_DIFFERENCE = 0.15
 """Mean change of a thumbnail from one frame to the next, of full scale, that makes it a new scene."""
 SAME_FACE = 0.4
@@ -50,7 +54,8 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
     boxes, scores = find_boxes(detector.faces, frame, min_score=min(CANDIDATE, min_score), limit=CANDIDATES)
-    found = place_keypoints(frame, boxes, scores, detector)
+    found = place_keypoints(frame, boxes, scores, detector, refine=True)
+    found = found[suppress_overlaps(*(torch.as_tensor(part) for part in (found.boxes, found.scores))).numpy()]
     found = found[np.flatnonzero(found.scores >= min_score)]
     return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
 
@@ -99,23 +104,21 @@ def find_boxes(net: FaceDetector, frame: Tensor, *, min_score: float = 0.05, lim
     return boxes[keep], scores[keep]
 
 
-def place_keypoints(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Detector) -> Detections:
+def place_keypoints(
+    frame: Tensor, boxes: Tensor, scores: Tensor, detector: Detector, *, refine: bool = False
+) -> Detections:
     """The keypoints of the heads in `boxes` of `frame` (H, W, 3) uint8, and how sure it is now that these are heads.
 
     Args:
         scores: (N,) how sure it was before.
+        refine: put the boxes where the head network sees the head, too.
     """
     height, width = frame.shape[:2]
     if not len(boxes):
         return Detections.none(width, height)
-    side = (boxes[:, 2:] - boxes[:, :2]).amax(1)
-    crops = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, torch.stack([detector.head.margin * side, 0 * side], 1)], 1)
-    head = look(detector.head, frame, crops)
-    turned = face_roll(head.points)
-    crops[:, 3] = torch.where(turned.abs() > UPRIGHT, turned, 0)
-    if crops[:, 3].any():
-        head = look(detector.head, frame, crops)
-    points, score = head.points.clone(), head.score.clone()
+    head, boxes = look_at_heads(frame, boxes, detector.head, refine=refine)
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
+    points, score = head.points[:, :POINTS].clone(), head.score[:, :POINTS].clone()
     middle = points[:, MOUTH_POINTS].mean(1)
     crops = torch.cat([middle, torch.stack([detector.mouth.margin * side, face_roll(points)], 1)], 1)
     mouth = look(detector.mouth, frame, crops)
@@ -132,6 +135,25 @@ def place_keypoints(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Dete
         species=tuple(SPECIES[kind] for kind in head.species[:, : len(SPECIES)].argmax(1).tolist()),
         appearance=appearance.cpu().numpy(),
     )
+
+
+def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: bool) -> tuple[Look, Tensor]:
+    """What the head network sees in `boxes` (N, 4), and these, or where it sees them: a head cut badly is cut again."""
+    limits = boxes.new_tensor(frame.shape[1::-1] * 2)
+
+    def crops_of(boxes: Tensor, roll: Tensor) -> Tensor:
+        side = net.margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
+        return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, torch.stack([side, roll], 1)], 1)
+
+    head = look(net, frame, crops_of(boxes, torch.zeros_like(boxes[:, 0])))
+    seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
+    roll = face_roll(head.points)
+    roll = torch.where(roll.abs() > UPRIGHT, roll, 0)
+    is_off = (box_iou(boxes, seen).diagonal() < WELL_CUT) & refine
+    if is_off.any() or roll.any():
+        head = look(net, frame, crops_of(torch.where(is_off[:, None], seen, boxes), roll))
+        seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
+    return head, seen if refine else boxes
 
 
 class Look(NamedTuple):
@@ -167,8 +189,24 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
 
 def face_features(head: Look, scores: Tensor) -> Tensor:
     """(3, N) what tells a face from something else: log odds that one was found, is seen, and has its points right."""
-    is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score, 1e-3).mean(1)
+    is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score[:, :POINTS], 1e-3).mean(1)
     return torch.stack([torch.logit(scores, 1e-2), is_face, is_right])
+
+
+def box_of_sides(sides: Tensor) -> Tensor:
+    """(N, 4) upright boxes around ellipses that touch the middles (N, 4, 2) of the left, right, top and bottom sides of
+    boxes at any angle."""
+    left, right, top, bottom = sides.unbind(1)
+    reach = torch.hypot(right - left, bottom - top) / 2
+    middle = sides.mean(1)
+    return torch.cat([middle - reach, middle + reach], 1)
+
+
+def sides_of_box(boxes: Tensor) -> Tensor:
+    """(N, 4, 2) middles of the left, right, top and bottom sides of upright boxes (N, 4)."""
+    x1, y1, x2, y2 = boxes.unbind(1)
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    return torch.stack([torch.stack(side, 1) for side in ((x1, y), (x2, y), (x, y1), (x, y2))], 1)
 
 
 class Detector(nn.Module):
@@ -261,7 +299,7 @@ class KeypointNet(nn.Module):
     """Where some keypoints lie in a square crop, whether they can be seen, and what animal it is.
 
     Args:
-        points: indices into `animal9`.
+        points: indices into `animal9`, the middles of the box's sides after it.
         size: pixels along one side of the crop.
         margin: side of the crop over the larger side of the head box.
         deepest: channels of the coarsest features.

@@ -18,6 +18,8 @@ from train import HERE, load_pictures
 
 from animal_lipsync.detection import (
     CANDIDATE,
+    CANDIDATES,
+    POINTS,
     WEIGHTS,
     Detector,
     KeypointNet,
@@ -26,6 +28,7 @@ from animal_lipsync.detection import (
     face_roll,
     find_boxes,
     look,
+    look_at_heads,
 )
 
 
@@ -36,7 +39,7 @@ def doubts_and_errors(net: KeypointNet, pictures: list[dict]) -> tuple[torch.Ten
     for picture in pictures:
         frame = picture["mips"][0][0].permute(1, 2, 0).contiguous()
         x1, y1, x2, y2 = picture["box"].tolist()
-        size, truth = max(x2 - x1, y2 - y1), picture["keypoints"][list(net.points)]
+        size, truth = max(x2 - x1, y2 - y1), picture["keypoints"][[point for point in net.points if point < POINTS]]
         is_mouth = len(net.points) < 9
         for _ in range(4):
             middle = truth[:, :2].mean(0) if is_mouth else torch.tensor([(x1 + x2) / 2, (y1 + y2) / 2])
@@ -44,37 +47,32 @@ def doubts_and_errors(net: KeypointNet, pictures: list[dict]) -> tuple[torch.Ten
             side = net.margin * size * torch.exp(0.1 * torch.randn(1))
             roll = face_roll(picture["keypoints"][None, :, :2]) if is_mouth else torch.zeros(1)
             seen = look(net, frame, torch.cat([middle, side, roll])[None])
-            keep = truth[:, 2] > 0
-            doubts.append(seen.doubt[0][keep])
-            errors.append((seen.points[0] - truth[:, :2]).norm(dim=-1)[keep] / size)
+            keep, count = truth[:, 2] > 0, len(truth)
+            doubts.append(seen.doubt[0, :count][keep])
+            errors.append((seen.points[0, :count] - truth[:, :2]).norm(dim=-1)[keep] / size)
     return torch.cat(doubts).log(), torch.cat(errors)
 
 
 @torch.no_grad()
-def candidates(detector: Detector, picture: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What the detector proposes in a picture: boxes, scores, and whether each is the labelled head."""
-    boxes, scores = find_boxes(detector.faces, picture["mips"][0][0].permute(1, 2, 0).contiguous(), limit=12)
-    if picture["box"] is None:
-        return boxes, scores, torch.zeros(len(boxes), dtype=torch.bool)
-    overlap = box_iou(boxes, picture["box"][None])[:, 0]
-    clear = (overlap < 0.2) | (overlap > 0.5)
-    return boxes[clear], scores[clear], overlap[clear] > 0.5
-
-
-@torch.no_grad()
-def describe_candidates(detector: Detector, pictures: list[dict], min_score: float):
-    """Over all of them: `face_features`, and whether it is the labelled head."""
-    features, is_face = [], []
+def judge_candidates(detector: Detector, pictures: list[dict], min_score: float):
+    """Of all that the detector proposes: scores (M,), `face_features` (3, M), whether it is the labelled head (M,)."""
+    all_scores, features, is_face = [], [], []
     for picture in pictures:
         frame = picture["mips"][0][0].permute(1, 2, 0).contiguous()
-        found = candidates(detector, picture)
-        boxes, scores, right = (part[found[1] >= min_score] for part in found)
-        if len(boxes):
-            middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).amax(1)
-            crops = torch.cat([middle, torch.stack([detector.head.margin * side, 0 * side], 1)], 1)
-            features.append(face_features(look(detector.head, frame, crops), scores))
-            is_face.append(right)
-    return torch.cat(features, 1), torch.cat(is_face)
+        boxes, scores = find_boxes(detector.faces, frame, min_score=min_score, limit=CANDIDATES)
+        if not len(boxes):
+            continue
+        head, boxes = look_at_heads(frame, boxes, detector.head, refine=True)
+        right = clear = torch.ones(len(boxes), dtype=torch.bool)
+        if picture["box"] is None:
+            right = ~clear
+        else:
+            overlap = box_iou(boxes, picture["box"][None])[:, 0]
+            right, clear = overlap > 0.5, (overlap > 0.5) | (overlap < 0.2)
+        all_scores.append(scores[clear])
+        features.append(face_features(head, scores)[:, clear])
+        is_face.append(right[clear])
+    return torch.cat(all_scores), torch.cat(features, 1), torch.cat(is_face)
 
 
 def logistic(features: torch.Tensor, outcome: torch.Tensor) -> torch.Tensor:
@@ -129,14 +127,12 @@ def main():
             share = (error[inside] < 0.05).float().mean()
             print(f"  score {low} to {high}: {int(inside.sum())} points, {100 * share:.0f} % of them within 5 %")
     judged = all_held_out + [p for p in more if p["held_out"] and p["source"] != "drawn"]
-    found = [candidates(detector, picture)[1:] for picture in judged]
-    scores, is_face = (torch.cat(parts) for parts in zip(*found, strict=True))
-    detector.faces.calibration.copy_(logistic(torch.logit(scores, 1e-4)[None], is_face))
-    print(f"detector alone: calibration {detector.faces.calibration.tolist()}")
-    report(
-        (detector.faces.calibration[0] + detector.faces.calibration[1] * torch.logit(scores, 1e-4)).sigmoid(), is_face
-    )
-    features, is_face = describe_candidates(detector, judged, CANDIDATE)
+    scores, _, is_face = judge_candidates(detector, judged, 0.08)
+    odds = torch.logit(scores, 1e-4)
+    offset, slope = detector.faces.calibration.copy_(logistic(odds[None], is_face))
+    print(f"detector alone: calibration {offset:.3f} {slope:.3f}")
+    report((offset + slope * odds).sigmoid(), is_face)
+    _, features, is_face = judge_candidates(detector, judged, CANDIDATE)
     detector.trust.copy_(logistic(features, is_face))
     print(f"with keypoints: trust {detector.trust.tolist()}")
     report((detector.trust[0] + detector.trust[1:] @ features).sigmoid(), is_face)

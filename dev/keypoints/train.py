@@ -34,10 +34,12 @@ from animal_lipsync.detection import (  # noqa: E402
     Detector,
     FaceDetector,
     box_iou,
+    box_of_sides,
     cut,
     expected_points,
     face_roll,
     find_boxes,
+    sides_of_box,
     to_crop,
     to_frame,
 )
@@ -50,6 +52,8 @@ SHARES = {
     "mouth": {"oxford": 0.7, "opened": 0.15, "art": 0.07, "drawn": 0.08},
 }
 """How often each source of pictures is drawn from; "art" is every source that is not named."""
+WEIGHTS = (1.0,) * 9 + (0.4,) * 4
+"""Of a keypoint in training: ears make the sides of a box less certain."""
 
 # ---------------------------------------------------------------- data
 
@@ -61,7 +65,8 @@ def is_held_out(file: str) -> bool:
 def load_pictures(data: Path, labels: Path, more: Path | None = None) -> list[dict]:
     """Every Oxford picture and those in `more`, with what is known of them.
 
-    `mips` (full, half, quarter size), `box` or None where no animal is, `species` index, `keypoints` (9, 3) or None.
+    `mips` (full, half, quarter size), `box` or None where no animal is, `species` index, `keypoints` (13, 3) or None:
+    the last four are the middles of the box's sides.
     """
     known = {face["file"]: face for face in json.loads(labels.read_text())["faces"]}
     entries = []
@@ -69,7 +74,7 @@ def load_pictures(data: Path, labels: Path, more: Path | None = None) -> list[di
         if entry["set"] == "oxford_pets":
             label = {"box": entry["boxes"][0], "species": entry["species"], "keypoints": None}
             label |= known.get(entry["file"], {}) | {"source": "oxford", "held_out": is_held_out(entry["file"])}
-            entries.append((data / entry["file"], label | {"box": entry["boxes"][0]}))
+            entries.append((data / entry["file"], label | {"file": entry["file"], "box": entry["boxes"][0]}))
     if more:
         entries += [(more / entry["file"], entry) for entry in json.loads((more / "faces.json").read_text())]
     return [load_picture(path, label) for path, label in entries]
@@ -81,15 +86,18 @@ def load_picture(path: Path, label: dict) -> dict:
     for _ in range(2):
         mips.append(F.avg_pool2d(mips[-1].float(), 2, ceil_mode=True).round().byte())
     box, points = label["box"], label["keypoints"]
+    if points is not None:
+        points = torch.tensor(points, dtype=torch.float32)
+        points = torch.cat([points, F.pad(sides_of_box(torch.tensor([box]).float())[0], (0, 1), value=1.0)])
     return {
-        "file": path.stem,
+        "file": label["file"],
         "source": label["source"],
         "mips": mips,
         "box": None if box is None else torch.tensor(box, dtype=torch.float32),
         "species": len(SPECIES) if box is None else SPECIES.index(label["species"]),
         "pose": label.get("pose", ""),
         "mouth": label.get("mouth", ""),
-        "keypoints": None if points is None else torch.tensor(points, dtype=torch.float32),
+        "keypoints": points,
         "mistakes": torch.zeros(0, 4),
         "held_out": label["held_out"],
     }
@@ -368,13 +376,14 @@ def keypoint_batch(net, pool, count):
             target, visible = torch.zeros(len(order), 2), torch.zeros(len(order))
         else:
             target, visible = to_crop(points[None, order, :2], crop[None])[0], points[order, 2]
+            target[9:] = sides_of_box(box_of_sides(target[None, 9:]))[0] if not is_mouth else target[9:]
         if random.random() < 0.5:
             pixels = pixels.flip(-1)
             target, visible = target[net.mirror] * torch.tensor([-1.0, 1.0]), visible[net.mirror]
         inside = (target.abs() < 1).all(-1).float()
         crops.append(pixels)
         targets.append(target)
-        weights.append((visible * 0.8 + 0.2) * inside * (points is not None))
+        weights.append((visible * 0.8 + 0.2) * inside * (points is not None) * torch.tensor(WEIGHTS)[order])
         seen.append(torch.where(torch.tensor(points is None), torch.tensor(-1.0), visible))
         species.append(label)
     crops, targets, weights, seen = (torch.stack(parts) for parts in (crops, targets, weights, seen))
@@ -418,7 +427,7 @@ def keypoint_errors(net, pictures) -> torch.Tensor:
 
 def keypoint_score(net, pictures) -> str:
     errors = keypoint_errors(net, pictures) * 100
-    return f"error {errors.nanmean():.2f} %  per point {[round(float(e), 1) for e in errors.nanmean(0)]}"
+    return f"error {errors[:, :9].nanmean():.2f} %  per point {[round(float(e), 1) for e in errors.nanmean(0)]}"
 
 
 # ---------------------------------------------------------------- the loop
@@ -449,7 +458,7 @@ def main():
     if args.mistakes_of:
         net = Detector().faces
         net.load_state_dict(torch.load(args.mistakes_of))
-        find_mistakes(net, train)
+        find_mistakes(net, [p for p in train if p["source"] in ("oxford", "nothing")])
         print(sum(len(p["mistakes"]) for p in train), "mistakes")
     if args.network != "faces":
         train = [p for p in train if p["keypoints"] is not None or args.network == "head" and p["source"] != "oxford"]
