@@ -124,7 +124,11 @@ export class Timeline {
     }
   }
 
-  /** What the server heard; its length and peaks serve where the browser has none. @param {Voice} voice @param {string} url of its sound, "" where the source has it */
+  /**
+   * What the server heard; its length and peaks serve where the browser has none.
+   * @param {Voice} voice
+   * @param {string} url of its sound, "" where the source has it
+   */
   setVoice(voice, url = "") {
     this.#trouble = this.#busy = ""
     if (url) {
@@ -536,7 +540,12 @@ export class Timeline {
     this.#refresh()
   }
 
-  /** @param {PointerEvent} event @param {{index: number, part: "start" | "end" | "body"}} cue @param {number} time @param {string} name */
+  /**
+   * @param {PointerEvent} event
+   * @param {{index: number, part: "start" | "end" | "body"}} cue
+   * @param {number} time
+   * @param {string} name
+   */
   #pressCue(event, { index, part }, time, name) {
     const state = this.#state
     const { cues, duration, selected } = state
@@ -663,6 +672,8 @@ export class Timeline {
       End: () => this.#goTo(state.duration),
       ",": () => this.#goTo(state.step(-1, this.#player.time)),
       ".": () => this.#goTo(state.step(1, this.#player.time)),
+      "<": () => state.extend(-1),
+      ">": () => state.extend(1),
       "+": () => this.#zoom(1.5),
       "=": () => this.#zoom(1.5),
       "-": () => this.#zoom(1 / 1.5),

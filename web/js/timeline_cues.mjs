@@ -89,7 +89,11 @@ export function splitCue(cues, time) {
   return cues.toSpliced(index, 1, { ...cue, end: round(time) }, { ...cue, start: round(time) })
 }
 
-/** One cue in place of many, with the viseme of the longest; of a single one, together with the next. @param {Cue[]} cues @param {Range} range */
+/**
+ * One cue in place of many, with the viseme of the longest; of a single one, together with the next.
+ * @param {Cue[]} cues
+ * @param {Range} range
+ */
 export function mergeCues(cues, { first, last }) {
   const end = first === last ? Math.min(last + 1, cues.length - 1) : last
   const group = cues.slice(first, end + 1)
@@ -106,7 +110,13 @@ export const retypeCues = (cues, { first, last }, viseme) =>
 /** @param {Cue[]} cues @param {Range} range @returns {Cue[]} with a gap, in which the mouth is shut */
 export const removeCues = (cues, { first, last }) => cues.toSpliced(first, last - first + 1)
 
-/** A new cue in a gap around `time`, or the same cues where there is none. @param {Cue[]} cues @param {number} time @param {string} viseme @param {number} duration */
+/**
+ * A new cue in a gap around `time`, or the same cues where there is none.
+ * @param {Cue[]} cues
+ * @param {number} time
+ * @param {string} viseme
+ * @param {number} duration
+ */
 export function insertCue(cues, time, viseme, duration) {
   const next = firstEndingAfter(cues, time)
   const start = Math.max(cues[next - 1]?.end ?? 0, time - 0.06)
@@ -129,7 +139,15 @@ export function setKey(keys, time, value, channel) {
   return inOrder([...keys, [Math.max(0, time), clamp(value, ...rangeOf(channel))]])
 }
 
-/** Move one key between its neighbours. @param {Key[]} keys @param {number} index @param {number} time @param {number} value @param {string} channel @param {number} duration */
+/**
+ * Move one key between its neighbours.
+ * @param {Key[]} keys
+ * @param {number} index
+ * @param {number} time
+ * @param {number} value
+ * @param {string} channel
+ * @param {number} duration
+ */
 export function moveKey(keys, index, time, value, channel, duration) {
   const low = index ? keys[index - 1][0] + 0.001 : 0
   const high = index + 1 < keys.length ? keys[index + 1][0] - 0.001 : duration

@@ -9,7 +9,10 @@ import { poseOf, ROWS_PER_SECOND, SHAPES } from "./timeline_motion.mjs"
 /** @typedef {import("./timeline_layout.mjs").Lane} Lane */
 /** @typedef {import("./timeline_document.mjs").Cue} Cue */
 
-/** What each viseme sounds like, and the hue of its kind. @type {Record<string, {sound: string, example: string, hue: number}>} */
+/**
+ * What each viseme sounds like, and the hue of its kind.
+ * @type {Record<string, {sound: string, example: string, hue: number}>}
+ */
 export const SOUNDS = {
   sil: { sound: "rest", example: "silence", hue: -1 },
   PP: { sound: "m b p", example: "lips shut, as in map", hue: 350 },
@@ -32,7 +35,9 @@ const LETTER = 6.2 // pixels wide
 /** Pixels per second under which curves are drawn as bars. */
 const OVERVIEW = 30
 
-/** @typedef {{text: string, faint: string, line: string, panel: string, accent: string, wave: string, dark: boolean}} Theme */
+/**
+ * @typedef {{text: string, faint: string, line: string, panel: string, accent: string, wave: string, dark: boolean}} Theme
+ */
 
 /** Colours of the page's theme. @param {Element} element @returns {Theme} */
 export function themeOf(element) {
@@ -84,7 +89,13 @@ function iconOf(viseme, size, theme) {
   return icon
 }
 
-/** The mouth of a viseme, large, without the nose. @param {CanvasRenderingContext2D} context @param {number} size @param {string} viseme @param {Theme} theme */
+/**
+ * The mouth of a viseme, large, without the nose.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} size
+ * @param {string} viseme
+ * @param {Theme} theme
+ */
 export function drawShape(context, size, viseme, theme) {
   context.save()
   context.translate(-0.2 * size, -0.33 * size)

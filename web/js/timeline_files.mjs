@@ -135,7 +135,11 @@ function toRhubarb(cues) {
   return shapes
 }
 
-/** @param {(time: number) => Record<string, number>} valuesAt @param {number} duration @param {number} rate whole frames per second count the time code */
+/**
+ * @param {(time: number) => Record<string, number>} valuesAt
+ * @param {number} duration
+ * @param {number} rate whole frames per second count the time code
+ */
 export function toArkit(valuesAt, duration, rate) {
   const names = [...Object.values(ARKIT).flat(), ...Object.values(ARKIT_HEAD)]
   const lines = [["Timecode", "BlendshapeCount", ...names].join(",")]
@@ -153,7 +157,13 @@ export function toArkit(valuesAt, duration, rate) {
   return lines.join("\n") + "\n"
 }
 
-/** MOTION.json: every channel at every frame, and the cues. @param {(time: number) => Record<string, number>} valuesAt @param {Cue[]} cues @param {number} duration @param {number} rate */
+/**
+ * MOTION.json: every channel at every frame, and the cues.
+ * @param {(time: number) => Record<string, number>} valuesAt
+ * @param {Cue[]} cues
+ * @param {number} duration
+ * @param {number} rate
+ */
 export function toMotion(valuesAt, cues, duration, rate) {
   const values = Array.from({ length: Math.max(1, Math.round(duration * rate)) }, (_, frame) => {
     const at = valuesAt(frame / rate)

@@ -36,13 +36,22 @@ export function zoom(view, factor, x, duration) {
   return within({ ...view, scale, start: time - x / scale }, duration)
 }
 
-/** The same zoom with `time` in view: as it is when it already is, else a page further. @param {View} view @param {number} time @param {number} duration */
+/**
+ * The same zoom with `time` in view: as it is when it already is, else a page further.
+ * @param {View} view
+ * @param {number} time
+ * @param {number} duration
+ */
 export function reveal(view, time, duration) {
   const x = timeToX(view, time)
   return x >= 0 && x <= view.width ? view : within({ ...view, start: time - (0.1 * view.width) / view.scale }, duration)
 }
 
-/** @param {number} height @param {boolean} hasWords @returns {Record<"ruler" | "wave" | "words" | "cues" | "curve", Lane>} */
+/**
+ * @param {number} height
+ * @param {boolean} hasWords
+ * @returns {Record<"ruler" | "wave" | "words" | "cues" | "curve", Lane>}
+ */
 export function lanes(height, hasWords) {
   const ruler = 18
   const words = hasWords ? 16 : 0
@@ -94,7 +103,15 @@ export function hitCue(cues, view, x) {
   return null
 }
 
-/** Index of the key under a pixel, or -1. @param {Key[]} keys @param {View} view @param {Lane} lane @param {string} channel @param {number} x @param {number} y */
+/**
+ * Index of the key under a pixel, or -1.
+ * @param {Key[]} keys
+ * @param {View} view
+ * @param {Lane} lane
+ * @param {string} channel
+ * @param {number} x
+ * @param {number} y
+ */
 export function hitKey(keys, view, lane, channel, x, y) {
   let nearest = -1
   let least = KEY
@@ -119,7 +136,13 @@ export function formatTime(seconds, step = 0.01) {
   return `${minutes}:${(whole - 60 * minutes).toFixed(digits).padStart(digits ? digits + 3 : 2, "0")}`
 }
 
-/** Peaks of mono samples, at most 255. @param {Float32Array[]} channels @param {number} sampleRate @param {number} rate @returns {Peaks} */
+/**
+ * Peaks of mono samples, at most 255.
+ * @param {Float32Array[]} channels
+ * @param {number} sampleRate
+ * @param {number} rate
+ * @returns {Peaks}
+ */
 export function peaksOf(channels, sampleRate, rate) {
   const length = channels[0]?.length ?? 0
   const values = new Uint8Array(Math.ceil((length / sampleRate) * rate))
@@ -149,5 +172,9 @@ export function zoomsOf(finest) {
   return zooms
 }
 
-/** The coarsest peaks with at least one for each pixel; the finest when there are none. @param {Peaks[]} zooms @param {number} scale */
+/**
+ * The coarsest peaks with at least one for each pixel; the finest when there are none.
+ * @param {Peaks[]} zooms
+ * @param {number} scale
+ */
 export const zoomFor = (zooms, scale) => zooms.findLast(({ rate }) => rate >= scale) ?? zooms[0]

@@ -8,7 +8,9 @@ import { CHANNELS, HEAD_LIMIT } from "./timeline_document.mjs"
 /** @typedef {import("./timeline_document.mjs").Key} Key */
 /** @typedef {import("./timeline_document.mjs").Edits} Edits */
 /** @typedef {{start: number, end: number, text: string}} Word */
-/** @typedef {{frame_rate: string, channels: string[], values: number[][], visemes?: {cues?: Cue[], words?: Word[]}}} Motion MOTION.json */
+/**
+ * @typedef {{frame_rate: string, channels: string[], values: number[][], visemes?: {cues?: Cue[], words?: Word[]}}} Motion MOTION.json
+ */
 
 export const ROWS_PER_SECOND = 100
 export const SPOKEN = ["jaw_open", "mouth_wide", "mouth_pucker", "mouth_close", "tongue_out"]
@@ -140,7 +142,12 @@ export function rateOf(text) {
   return above / below > 0 ? above / below : 25
 }
 
-/** Rows in which two lists of cues may move the mouth differently. @param {Cue[]} a @param {Cue[]} b @param {number} length */
+/**
+ * Rows in which two lists of cues may move the mouth differently.
+ * @param {Cue[]} a
+ * @param {Cue[]} b
+ * @param {number} length
+ */
 function difference(a, b, length) {
   if (a === b) return [0, 0]
   let first = 0
@@ -190,7 +197,13 @@ function firstAfter(cues, time) {
   return low
 }
 
-/** 1 where the cues differ, 0 further than FAR from there. @param {Cue[]} a @param {Cue[]} b @param {number} from @param {number} to */
+/**
+ * 1 where the cues differ, 0 further than FAR from there.
+ * @param {Cue[]} a
+ * @param {Cue[]} b
+ * @param {number} from
+ * @param {number} to
+ */
 function weightOfChange(a, b, from, to) {
   const [first, last] = [Math.max(0, from - 24), to + 24]
   const before = visemesOf(a, first, last)
@@ -259,7 +272,11 @@ export function articulate(cues, from, to, length) {
   }
 }
 
-/** One column of shapes, blurred; RADIUS rows shorter at both ends. @param {number[][]} shapes @param {number} column */
+/**
+ * One column of shapes, blurred; RADIUS rows shorter at both ends.
+ * @param {number[][]} shapes
+ * @param {number} column
+ */
 function smooth(shapes, column) {
   const blurred = new Float32Array(shapes.length - 2 * RADIUS)
   for (let i = 0; i < blurred.length; i++) {
@@ -323,7 +340,12 @@ export function pchip(keys) {
   }
 }
 
-/** Few keys in place of many values, none further than `tolerance` off. @param {number[]} values @param {number} rate @param {string} channel */
+/**
+ * Few keys in place of many values, none further than `tolerance` off.
+ * @param {number[]} values
+ * @param {number} rate
+ * @param {string} channel
+ */
 export function thinOut(values, rate, channel, tolerance = channel.startsWith("head_") ? HEAD_LIMIT / 100 : 0.01) {
   /** @type {Key[]} */
   const keys = []

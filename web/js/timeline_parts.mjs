@@ -18,7 +18,7 @@ export const CHANNEL_NAMES = {
   brow: "Brow raised",
 }
 const KEYS =
-  "Arrows: a frame (Shift: ten). , and .: previous, next shape. Alt+arrows: its end. S split, M merge, Delete. " +
+  "Arrows: a frame (Shift: ten). , and .: previous, next shape (Shift: that one too). Alt+arrows: its end. S split, M merge, Delete. " +
   "K: bend the curve here. L loop. + and -: zoom."
 export const MOUTH = 92 // pixels
 export const ICON = 28

@@ -208,21 +208,41 @@ export class TimelineState {
     if (within.length) this.selected = { first: within[0], last: within[within.length - 1] }
   }
 
-  /** Select the cue before or after; its start. @param {number} by -1 or 1 @param {number} playhead */
+  /** Select the key or cue before or after; its time. @param {number} by -1 or 1 @param {number} playhead */
   step(by, playhead) {
+    if (this.key >= 0) {
+      this.key = cueEdits.clamp(this.key + by, 0, this.keys.length - 1)
+      return this.keys[this.key][0]
+    }
     if (!this.cues.length) return playhead
     const beside = this.selected && (by > 0 ? this.selected.last : this.selected.first) + by
-    const index = beside ?? cueEdits.firstEndingAfter(this.cues, playhead)
-    this.select(cueEdits.clamp(index, 0, this.cues.length - 1))
-    return this.cues[/** @type {cueEdits.Range} */ (this.selected).first].start
+    const index = cueEdits.clamp(beside ?? cueEdits.firstEndingAfter(this.cues, playhead), 0, this.cues.length - 1)
+    this.select(index)
+    return this.cues[index].start
   }
 
-  /** The nearest frame, or the playhead within `reach` seconds. @param {number} time @param {number} [playhead] @param {number} [reach] */
+  /** Select one more cue before or after. @param {number} by -1 or 1 */
+  extend(by) {
+    if (!this.selected) return
+    const index = (by > 0 ? this.selected.last : this.selected.first) + by
+    this.select(cueEdits.clamp(index, 0, this.cues.length - 1), true)
+  }
+
+  /**
+   * The nearest frame, or the playhead within `reach` seconds.
+   * @param {number} time
+   * @param {number} [playhead]
+   * @param {number} [reach]
+   */
   snap(time, playhead = -1, reach = 0) {
     return this.snaps ? cueEdits.snapTime(time, this.#frameRate(), [playhead], reach) : time
   }
 
-  /** Give a viseme to what is selected, else to the cue at the playhead, else to a new one. @param {string} viseme @param {number} playhead */
+  /**
+   * Give a viseme to what is selected, else to the cue at the playhead, else to a new one.
+   * @param {string} viseme
+   * @param {number} playhead
+   */
   choose(viseme, playhead) {
     if (!this.selected) this.selectAt(playhead)
     if (this.selected) return this.commit({ cues: cueEdits.retypeCues(this.cues, this.selected, viseme) })
@@ -266,13 +286,26 @@ export class TimelineState {
     this.key = keys.findIndex(([at]) => Math.abs(at - time) < 1e-3)
   }
 
-  /** Move a key of `keys`. @param {import("./timeline_document.mjs").Key[]} keys @param {number} index @param {number} time @param {number} value @param {string} gesture */
+  /**
+   * Move a key of `keys`.
+   * @param {import("./timeline_document.mjs").Key[]} keys
+   * @param {number} index
+   * @param {number} time
+   * @param {number} value
+   * @param {string} gesture
+   */
   moveKey(keys, index, time, value, gesture) {
     const moved = cueEdits.moveKey(keys, index, time, value, this.channel, this.duration)
     this.commit({ curves: { [this.channel]: moved } }, gesture)
   }
 
-  /** Move cues of `cues`. @param {Cue[]} cues @param {cueEdits.Range} range @param {number} delta seconds @param {string} gesture */
+  /**
+   * Move cues of `cues`.
+   * @param {Cue[]} cues
+   * @param {cueEdits.Range} range
+   * @param {number} delta seconds
+   * @param {string} gesture
+   */
   moveCues(cues, range, delta, gesture) {
     const moved = cueEdits.moveCues(cues, range, delta, this.duration)
     this.selected = moved.range

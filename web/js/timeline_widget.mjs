@@ -5,9 +5,13 @@ import { recordEdit, sourceFile, widgetOf } from "./host.mjs"
 import { Scope } from "./scope.mjs"
 import { Timeline } from "./timeline.mjs"
 
-/** Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes. */
+/**
+ * Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes.
+ */
 const LOOK = 400
-/** Milliseconds after an edit, more of which a drag makes, until the page is told; the value itself is always the last one. */
+/**
+ * Milliseconds after an edit, more of which a drag makes, until the page is told; the value itself is always the last one.
+ */
 const SETTLED = 200
 const SMALLEST = { width: 400, height: 370 }
 const ROOMY = [660, 600]
