@@ -166,9 +166,9 @@ class InpaintEngine:
         return _cut(opened, crop.shifted(x1, y1), boxes - np.tile(boxes[:, :2], 2))
 
     def _name(self, frame: Tensor, centre: np.ndarray, across: np.ndarray, side: float, box: np.ndarray) -> bytes:
-        """What a face is remembered by: the pixels of its box and, to a 64th of a pixel, where in it the crop lies."""
+        """What a face is remembered by: every fourth pixel of its box and, to a 64th, where in it the crop lies."""
         x1, y1, x2, y2 = box
-        pixels = (frame[:, y1:y2, x1:x2] * 255).round().to(torch.uint8).cpu().numpy()
+        pixels = (frame[:, y1:y2:2, x1:x2:2] * 255).round().to(torch.uint8).cpu().numpy()
         place = np.round(64 * np.concatenate([centre - box[:2], side * across]))
         content = blake2b(pixels.tobytes(), digest_size=16, salt=b"guided" if self.guide else b"")
         content.update(place.astype(np.int64).tobytes())
