@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from .articulation import Mouth
 from .audio import probe_audio, read_audio, to_mono
 from .clip import Clip
-from .motion import speech_to_motion
+from .motion import NATURAL, speech_to_motion
 from .render import Drive, MouthEngine, render
 from .types import Audio, FaceTrack, MouthMotion
 from .video import VideoWriter, pingpong_indices
@@ -25,10 +26,11 @@ def voice_motion(
     *,
     transcript: str | None = None,
     language: str = "en-us",
+    mouth: Mouth = NATURAL,
 ) -> MouthMotion:
     """The motion of a mouth that says `voice`, a sound file or sound in memory; see `speech_to_motion`."""
     sound = voice if isinstance(voice, Audio) else read_audio(voice)
-    return speech_to_motion(sound, frame_rate, transcript=transcript, language=language)
+    return speech_to_motion(sound, frame_rate, transcript=transcript, language=language, mouth=mouth)
 
 
 def animate(
