@@ -56,6 +56,8 @@ PATIENCE = 25
 """Frames without a trace of a head, or of a scene, after which it is not expected back."""
 CHUNK = 32
 """Frames that are held at once when a clip is read backwards."""
+LENIENCE = 0.6
+"""Share of `min_score` at which a face that is known already still counts: heads turn."""
 CANDIDATE, CANDIDATES = 0.15, 12
 """Heads of at least this score are looked at more closely in a search, and no more than so many."""
 STRAY = 0.05
@@ -187,10 +189,10 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
         is_searched=True,
         best_score=float(max(now.scores.max(initial=0), found.scores.max(initial=0, where=found.scores < CANDIDATE))),
     )
-    glance = _glance(frame, torch.as_tensor(now.boxes).to(frame.device)).cpu().numpy()
-    now = replace(now, glance=glance)
+    places = torch.as_tensor(now.boxes).to(frame.device)
+    now = replace(now, glance=_glance(frame, places).cpu().numpy(), appearance=_looks(frame, places).cpu().numpy())
     looks = (known.appearance * now.appearance[:count]).sum(1) if count else np.zeros(0)
-    stays = now.scores >= min_score
+    stays = now.scores >= min_score * np.where(np.arange(len(now)) < count, LENIENCE, 1)
     overlap = box_iou(torch.as_tensor(now.boxes[:count]), torch.as_tensor(now.boxes[:count])).numpy()
     for i, k in zip(*np.nonzero(np.triu(overlap > SAME_FACE, 1)), strict=True):
         # one head went behind another and its points stuck to what hides it
@@ -410,6 +412,16 @@ def _glance(frame: Tensor, boxes: Tensor) -> Tensor:
     crops = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, side, 0 * side], 1)
     small = cut_frame(frame, crops, GLANCE).mean(1).flatten(1)
     return F.normalize(small - small.mean(1, keepdim=True), dim=1, eps=1e-3)
+
+
+def _looks(frame: Tensor, boxes: Tensor) -> Tensor:
+    """(N, 27) colours of the middle of the heads in boxes (N, 4), of length 1: what tells one animal from another."""
+    if not len(boxes):
+        return boxes.new_zeros(0, 27)
+    side = 0.6 * (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
+    crops = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, side, 0 * side], 1)
+    colours = F.adaptive_avg_pool2d(cut_frame(frame, crops, 24), 3).flatten(1)
+    return F.normalize(colours - 0.4, dim=1)
 
 
 def _is_inside(points: Tensor, frame: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ SLACK = 6
 """Frames that a head may have gone on while its points stuck to what it went behind."""
 APPEARANCE_WEIGHT = 1.5
 """Cost of a face that looks entirely different, where 1 is a face `REACH` away."""
-GAP_COST = 0.01
+GAP_COST = 0.004
 """Cost of a frame in which it was not seen."""
 MAX_COST = 1.5
 BRIDGE = 0.2
@@ -129,7 +129,7 @@ def conspicuousness(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def track_faces(
-    detections: Iterable[Detections], frame_rate: Fraction, *, max_gap: float = 1.0, min_seen: int = 2
+    detections: Iterable[Detections], frame_rate: Fraction, *, max_gap: float = 4.0, min_seen: int = 2
 ) -> Faces:
     """Join the detections of a video's frames into one track per animal, numbered from left to right.
 

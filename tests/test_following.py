@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from animal_lipsync.clip import Clip
 from animal_lipsync.finding import faces_by, find_faces
-from animal_lipsync.following import Found, follow_face, follow_faces, place_heads
+from animal_lipsync.following import Found, believe, follow_face, follow_faces, place_heads
 from animal_lipsync.prior import fill_points
 from animal_lipsync.speaker import NoFaceError, choose_face
 from animal_lipsync.tracking import track_faces
@@ -35,7 +36,7 @@ def heads():
 
 def wood(seed=0, width=WIDTH, height=HEIGHT):
     """A background of soft blobs."""
-    noise = np.random.default_rng(seed).integers(60, 170, (height // 10, width // 10, 3), np.uint8)
+    noise = np.random.default_rng(seed).integers(80, 150, (height // 10, width // 10, 3), np.uint8)
     return Image.fromarray(noise).resize((width, height), Image.BICUBIC)
 
 
@@ -197,7 +198,8 @@ def test_points_that_someone_else_is_sure_of_carry_the_usual_head():
     eyes, score = np.zeros((1, 9, 2), np.float32), np.zeros((1, 9), np.float32)
     eyes[0, :2], score[0, :2] = [[120, 100], [160, 110]], 0.9
     found = Found(box, np.ones(1), ("cow",))
-    seen = place_heads(np.asarray(wood()), found, pose=lambda pixels, boxes: (eyes, score))
+    seen = replace(place_heads(np.asarray(wood()), found), scores=np.full(1, 0.1, np.float32))
+    seen = believe(seen, found.species, (eyes, score))
     points, trust = seen.keypoints[0], seen.keypoint_scores[0]
     assert seen.species == ("cow",) and np.allclose(points[:2], eyes[0, :2]) and (trust[:2] > 0.5).all()
     assert (trust[2:] == 0).all() and seen.scores[0] < 0.3
