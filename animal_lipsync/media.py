@@ -10,6 +10,9 @@ import av
 
 from .files import require_file
 
+ANY_TITLE = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""PyAV 19 reads titles that are not UTF-8 by itself."""
+
 
 @contextmanager
 def open_media(path: str | os.PathLike, noun: str) -> Iterator[av.container.InputContainer]:
@@ -21,5 +24,5 @@ def open_media(path: str | os.PathLike, noun: str) -> Iterator[av.container.Inpu
         av.FFmpegError, OSError: it cannot be read.
     """
     with open(os.fspath(require_file(path, noun)), "rb") as file:
-        with av.open(file, options={"protocol_whitelist": ""}, metadata_errors="replace") as container:
+        with av.open(file, options={"protocol_whitelist": ""}, **ANY_TITLE) as container:
             yield container
