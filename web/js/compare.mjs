@@ -64,7 +64,7 @@ export class Compare {
     const { below, above, left, right, hear } = this.#parts
     above.muted = !hear.value || hear.value !== left.value
     below.muted = !above.muted || !hear.value || hear.value !== right.value
-    for (const option of hear.options) option.disabled = Boolean(option.value) && ![left.value, right.value].includes(option.value)
+    for (const option of hear.options) option.disabled = !["", left.value, right.value].includes(option.value)
   }
 
   #play() {
@@ -89,6 +89,10 @@ export class Compare {
     return !this.#parts.below.paused || !this.#parts.above.paused
   }
 
+  get #loops() {
+    return this.#parts.loop.getAttribute("aria-pressed") === "true"
+  }
+
   /** @param {number} time */
   #seek(time) {
     for (const video of [this.#parts.below, this.#parts.above]) {
@@ -107,7 +111,7 @@ export class Compare {
         if (leader.currentTime < other.duration) other.currentTime = leader.currentTime
       }
       this.#show()
-      if (leader.ended && this.#parts.loop.getAttribute("aria-pressed") === "true") this.#seek(0), this.#play()
+      if (leader.ended && this.#loops) this.#seek(0), this.#play()
       else if (this.#isPlaying) requestAnimationFrame(step)
     }
     requestAnimationFrame(step)
@@ -130,7 +134,7 @@ export class Compare {
     const scope = this.#scope
     const { stage, below, above, left, right, hear, play, loop, time, handle, speed } = this.#parts
     scope.listen(play, "click", () => this.#toggle())
-    scope.listen(loop, "click", () => loop.setAttribute("aria-pressed", String(loop.getAttribute("aria-pressed") !== "true")))
+    scope.listen(loop, "click", () => loop.setAttribute("aria-pressed", String(!this.#loops)))
     scope.listen(time, "input", () => this.#seek(Number(time.value)))
     for (const choice of [left, right]) scope.listen(choice, "change", () => this.#load())
     scope.listen(hear, "change", () => this.#listen())

@@ -585,7 +585,9 @@ export class Timeline {
 
   /**
    * Follow the pointer until it is let go; Escape takes back what it did.
-   * @param {PointerEvent} event @param {(at: {x: number, y: number, time: number}) => void} move @param {() => void} click when it did not move
+   * @param {PointerEvent} event
+   * @param {(at: {x: number, y: number, time: number}) => void} move
+   * @param {() => void} click when it did not move
    */
   #drag(event, move, click = () => {}) {
     const [{ lanes }, { moment }] = [this.#parts, this.#state]

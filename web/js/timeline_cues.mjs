@@ -68,7 +68,8 @@ export function moveCues(cues, { first, last }, delta, duration) {
   const before = cues.slice(0, first).filter((cue) => start - cue.start >= SHORTEST)
   const after = cues.slice(last + 1).filter((cue) => cue.end - end >= SHORTEST)
   const [near, far] = [before.pop(), after.shift()]
-  const isJoined = (/** @type {Cue | undefined} */ a, /** @type {Cue | undefined} */ b) => a && b && b.start - a.end < TOUCHING
+  const isJoined = (/** @type {Cue | undefined} */ a, /** @type {Cue | undefined} */ b) =>
+    a && b && b.start - a.end < TOUCHING
   if (near) {
     const follows = near.end > start || isJoined(cues[first - 1], cues[first])
     before.push(follows ? { ...near, end: start } : near)

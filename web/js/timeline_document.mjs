@@ -88,7 +88,8 @@ function readKeys(name, keys) {
   if (!CHANNELS.includes(name)) throw new Error(`there is no channel ${name.slice(0, 20)}`)
   const [low, high] = rangeOf(name)
   for (const [time, value] of keys) {
-    if (!Number.isFinite(time) || !(value >= low && value <= high) || time < 0) throw new Error(`a key of ${name} is wrong`)
+    const isKey = Number.isFinite(time) && time >= 0 && value >= low && value <= high
+    if (!isKey) throw new Error(`a key of ${name} is wrong`)
   }
   return inOrder(keys)
 }

@@ -61,7 +61,9 @@ export function themeOf(element) {
 function lightness(colour) {
   const hex = colour.replace("#", "")
   const wide = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex
-  const parts = colour.startsWith("#") ? [0, 2, 4].map((at) => parseInt(wide.slice(at, at + 2), 16)) : colour.match(/[\d.]+/g)?.map(Number)
+  const parts = colour.startsWith("#")
+    ? [0, 2, 4].map((at) => parseInt(wide.slice(at, at + 2), 16))
+    : colour.match(/[\d.]+/g)?.map(Number)
   return parts ? (parts[0] + parts[1] + parts[2]) / 765 : 1
 }
 
@@ -196,7 +198,8 @@ function drawWords(context, { view, lanes, words }, theme) {
   for (const { start, end, text } of words) {
     const [left, right] = [timeToX(view, start), timeToX(view, end)]
     if (right < 0 || left > view.width || right - left < 6) continue
-    if (context.measureText(text).width < right - left + 14) context.fillText(text, (left + right) / 2, top + height / 2)
+    if (context.measureText(text).width > right - left + 14) continue
+    context.fillText(text, (left + right) / 2, top + height / 2)
   }
 }
 

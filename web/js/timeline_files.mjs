@@ -1,5 +1,6 @@
 // @ts-check
-// Files of other programs, as text: Rhubarb's TSV, JSON and XML, Live Link Face's CSV (animal_lipsync/cues.py), and our own.
+// Files of other programs, as text: Rhubarb's TSV, JSON and XML, Live Link Face's CSV (as cues.py and performance.py read
+// them), and our own.
 import { CHANNELS, HEAD_LIMIT, readEdits, untangle, VISEMES } from "./timeline_document.mjs"
 import { thinOut } from "./timeline_motion.mjs"
 
@@ -35,7 +36,9 @@ export function readFile(text, frameRate) {
   const lines = text.split(/\r?\n/).filter((line) => line.trim())
   if (lines[0]?.includes(",")) return { curves: readArkit(lines, frameRate) }
   const rows = lines.map((line) => line.trim().split(/\s+/))
-  if (!rows.length || rows.some((row) => row.length !== 2)) throw new Error("This is neither Rhubarb's, ARKit's nor our own file.")
+  if (!rows.length || rows.some((row) => row.length !== 2)) {
+    throw new Error("This is neither Rhubarb's, ARKit's nor our own file.")
+  }
   return { cues: fromRhubarb(rows.map(([start, shape], i) => [start, rows[i + 1]?.[0] ?? start, shape])) }
 }
 
@@ -86,7 +89,9 @@ function readArkit(lines, frameRate) {
       Math.min(HEAD_LIMIT, Math.max(-HEAD_LIMIT, (value * 180) / Math.PI))
     if (radians?.some((value) => value)) curves[channel] = keysOf([radians], rate, channel, toDegrees)
   }
-  if (!Object.keys(curves).length) throw new Error("The first line names no blendshape of ARKit (JawOpen, MouthClose, ...).")
+  if (!Object.keys(curves).length) {
+    throw new Error("The first line names no blendshape of ARKit (JawOpen, MouthClose, ...).")
+  }
   return curves
 }
 

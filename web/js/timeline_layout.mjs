@@ -1,5 +1,5 @@
 // @ts-check
-// Where things lie on the timeline: seconds to pixels and back, lanes, what is under the pointer, peaks at several zooms.
+// Where things lie on the timeline: seconds to pixels and back, lanes, what is under the pointer, peaks at some zooms.
 import { firstEndingAfter } from "./timeline_cues.mjs"
 import { rangeOf } from "./timeline_document.mjs"
 

@@ -244,7 +244,8 @@ export function articulate(cues, from, to, length) {
   }
   const wide = smooth(shapes, 2)
   // shapes are those of the middle of a row
-  const at = (/** @type {Float32Array} */ rows, /** @type {number} */ i) => clip((rows[i + AROUND - 1] + rows[i + AROUND]) / 2)
+  const at = (/** @type {Float32Array} */ rows, /** @type {number} */ i) =>
+    clip((rows[i + AROUND - 1] + rows[i + AROUND]) / 2)
 
   const [shut, rest, bite, tongue, parted] = [0, 0, 0, 0, 0].map(() => new Float32Array(count))
   for (let i = firstAfter(cues, from / ROWS_PER_SECOND - 0.2); i < cues.length; i++) {
@@ -257,7 +258,8 @@ export function articulate(cues, from, to, length) {
     } else if (viseme === "sil") {
       const following = cues[i + 1]
       hold(rest, from, start + (i ? RESTING : -RESTING), end + (following ? -RESTING / 2 : RESTING), RESTING / 2)
-      if (following && following.viseme !== "PP" && end - start > 2 * PARTING) hold(parted, from, end - 0.02, end, PARTING)
+      const parts = following && following.viseme !== "PP" && end - start > 2 * PARTING
+      if (parts) hold(parted, from, end - 0.02, end, PARTING)
     } else if (viseme === "FF") hold(bite, from, start, end, PRESSING)
     else if (viseme === "TH") hold(tongue, from, start, end, PRESSING)
   }

@@ -18,8 +18,8 @@ export const CHANNEL_NAMES = {
   brow: "Brow raised",
 }
 const KEYS =
-  "Arrows: a frame (Shift: ten). , and .: previous, next shape (Shift: that one too). Alt+arrows: its end. S split, M merge, Delete. " +
-  "K: bend the curve here. L loop. + and -: zoom."
+  "Arrows: a frame (Shift: ten). , and .: previous, next shape (Shift: that one too). Alt+arrows: its end. " +
+  "S split, M merge, Delete. K: bend the curve here. L loop. + and -: zoom."
 export const MOUTH = 92 // pixels
 export const ICON = 28
 const STYLE = new URL("timeline.css", import.meta.url).href
@@ -54,7 +54,8 @@ export function build(element) {
       <button type="button" class="remove" title="Remove what is selected (Delete)">Delete</button>
       <button type="button" class="snap wide" title="Moved edges catch at frames and at the red line">Snap</button>
       <span class="gap"></span>
-      <button type="button" class="import wide" title="Rhubarb TSV, JSON or XML, ARKit CSV, or our JSON; or drop the file here">Import</button>
+      <button type="button" class="import wide"
+        title="Rhubarb TSV, JSON or XML, ARKit CSV, or our JSON; or drop the file here">Import</button>
       <select class="export wide" aria-label="Export" title="Save as a file">
         <option value="">Export</option>
         <option value="tsv">Rhubarb TSV</option>

@@ -65,7 +65,8 @@ export class Player {
     this.#endScrub()
     const { loop } = this
     const ended = this.#time >= this.#audio.duration - 0.02
-    this.#time = loop && (this.#time < loop.start || this.#time >= loop.end - 0.02) ? loop.start : ended ? 0 : this.#time
+    const isOutside = loop && (this.#time < loop.start || this.#time >= loop.end - 0.02)
+    if (isOutside || ended) this.#time = loop?.start ?? 0
     this.#audio.currentTime = this.#time
     await this.#audio.play().catch(() => {}) // it was paused or taken away before it began
   }

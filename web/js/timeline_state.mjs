@@ -318,7 +318,8 @@ export class TimelineState {
     if (key >= 0) this.moveKey(keys, key, keys[key][0] + seconds, keys[key][1], `nudge key ${key}`)
     else if (selected && onlyEnd) {
       const { last } = selected
-      this.commit({ cues: cueEdits.moveEdge(cues, last, "end", cues[last].end + seconds, duration) }, `nudge end ${last}`)
+      const moved = cueEdits.moveEdge(cues, last, "end", cues[last].end + seconds, duration)
+      this.commit({ cues: moved }, `nudge end ${last}`)
     } else if (selected) this.moveCues(cues, selected, seconds, "nudge")
     return key >= 0 || selected !== null
   }

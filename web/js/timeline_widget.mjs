@@ -64,7 +64,8 @@ export function timelineWidget(node, name) {
     if (now === shown) return
     shown = now
     const problem = connected ? "Press Run once to see this voice." : "Connect a voice: Load Audio, for example."
-    editor.setSource({ url: file && api.apiURL(viewOf(file)), problem: file ? "" : problem, canListen: Boolean(file) && !isTrackGiven })
+    const url = file && api.apiURL(viewOf(file))
+    editor.setSource({ url, problem: file ? "" : problem, canListen: Boolean(file) && !isTrackGiven })
   }
   scope.every(LOOK, look)
 
@@ -97,5 +98,6 @@ export function timelineWidget(node, name) {
 function viewOf(name) {
   const [, path, type = "input"] = /** @type {string[]} */ (name.match(/^(.*?)(?: \[(input|output|temp)\])?$/))
   const cut = path.lastIndexOf("/")
-  return `/view?${new URLSearchParams({ filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(0, cut)), type })}`
+  const [filename, subfolder] = [path.slice(cut + 1), path.slice(0, Math.max(0, cut))]
+  return `/view?${new URLSearchParams({ filename, subfolder, type })}`
 }
