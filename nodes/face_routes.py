@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from aiohttp import web
 from comfy_api.latest import InputImpl
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.detection import detect_faces, keypoints_in_boxes
@@ -131,9 +131,13 @@ def _opened(path: Path, changed_at: int) -> File:
 
 
 def _load_image(path: Path) -> np.ndarray:
-    """What core's Load Image makes of a picture, which shows what transparency hides."""
+    """What core's Load Image makes of a picture: what transparency hides is shown, colour profiles are left out."""
+    pixels = read_picture(path)  # refuses what is damaged or too large
+    with Image.open(path) as image:
+        if image.mode in ("RGB", "RGBA", "L", "LA", "P", "CMYK"):
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     images = InputImpl.VideoFromFile(str(path)).get_components().images
-    return next(to_pixel_frames(images, [0])) if len(images) else read_picture(path)
+    return next(to_pixel_frames(images, [0])) if len(images) else pixels
 
 
 def _jpeg(image: Image.Image, headers: dict[str, str] | None = None) -> web.Response:

@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import TimeoutError
 
 from animal_lipsync.clip import Clip
 from animal_lipsync.image import read_picture, write_picture
@@ -82,7 +83,14 @@ class Editor:
         return self.page.locator(".als-note").inner_text()
 
     def wait_for(self, note: str):
-        self.page.wait_for_function("text => document.querySelector('.als-note')?.textContent.includes(text)", arg=note)
+        try:
+            self.page.wait_for_function(
+                "text => [...document.querySelectorAll('.als-note')].some(note => note.textContent.includes(text))",
+                arg=note,
+                timeout=40_000,
+            )
+        except TimeoutError:
+            raise AssertionError(f"{self.page.locator('.als-note').all_inner_texts()} says not {note!r}") from None
 
     def point(self, name: str) -> tuple[float, float]:
         box = self.page.locator(f"[data-point={name}]").bounding_box()
@@ -221,7 +229,8 @@ def test_the_open_mouth_is_what_a_run_shows(editor, comfyui):
         )
     question = asked.value.post_data_json
     assert question["motion"] == {"jaw_open": 0.9}
-    request = Request(comfyui.url + "/animal_lipsync/mouth", json.dumps(question).encode())
+    headers = {"Content-Type": "application/json"}
+    request = Request(comfyui.url + "/animal_lipsync/mouth", json.dumps(question).encode(), headers)
     with urlopen(request, timeout=60) as answer:
         picture = np.asarray(Image.open(BytesIO(answer.read())).convert("RGB")).astype(int)
         x1, y1, x2, y2 = json.loads(answer.headers["X-Box"])
@@ -247,6 +256,77 @@ def test_a_video_is_set_in_some_frames_and_follows_in_the_others(editor, comfyui
     editor.page.wait_for_function("() => document.querySelector('.als-number').textContent.startsWith('11 /')")
     entry = comfyui.wait(editor.comfy.press_run())
     assert entry["status"]["status_str"] == "success", entry["status"]
+
+
+def test_the_wheel_and_two_fingers_magnify_the_picture_and_not_the_graph(editor, page):
+    editor.open(value=KEYPOINTS)
+    editor.wait_for("Set by hand")
+
+    def apart() -> float:
+        return float(np.hypot(*np.subtract(editor.point("left_eye"), editor.point("right_eye"))))
+
+    editor.press("fit")
+    page.page.wait_for_timeout(200)
+    whole, scale = apart(), page.page.evaluate("() => app.canvas.ds.scale")
+    page.page.mouse.move(*editor.point("nose"))
+    page.page.mouse.wheel(0, -300)
+    page.page.wait_for_timeout(300)
+    near = apart()
+    assert near > 1.3 * whole
+    assert page.page.evaluate("() => app.canvas.ds.scale") == scale
+    stage = page.page.locator(".als-stage").bounding_box()
+    x, y = stage["x"] + 30, stage["y"] + stage["height"] - 30  # beside the points
+    devtools = page.page.context.new_cdp_session(page.page)
+    for kind, spread in (("touchStart", 10), ("touchMove", 20), ("touchMove", 25), ("touchEnd", None)):
+        fingers = [] if spread is None else [{"x": x - spread, "y": y}, {"x": x + spread, "y": y}]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+    page.page.wait_for_timeout(300)
+    assert apart() > 1.3 * near
+
+
+def test_a_picture_out_of_other_nodes_shows_after_a_run(editor, comfyui, page):
+    editor.open()
+    page.page.evaluate(
+        """() => {
+            const find = type => app.graph.nodes.find(n => n.type === type)
+            const invert = LiteGraph.createNode("ImageInvert")
+            app.graph.add(invert)
+            find("LoadImage").connect(0, invert, 0)
+            invert.connect(0, find("AnimalLipSync_EditKeypoints"), "source")
+            app.graph.remove(find("AnimalLipSync_AnimateMouthWarp"))
+            const keep = LiteGraph.createNode("PreviewAny")
+            app.graph.add(keep)
+            find("AnimalLipSync_EditKeypoints").connect(1, keep, 0)
+        }"""
+    )
+    editor.wait_for("Press Run once")
+    assert comfyui.wait(page.press_run())["status"]["completed"]
+    editor.wait_for("Found automatically")
+    editor.drag("chin", 0, 20)
+    assert Faces.from_json(editor.value).tracks
+    page.page.mouse.move(5, 500)
+    comfyui.wait(page.press_run())
+    editor.wait_for("Set by hand")
+
+
+@pytest.mark.parametrize("inside", ["AnimalLipSync_EditKeypoints", "LoadImage"])
+def test_the_source_is_found_through_a_subgraph(inside, editor, page):
+    editor.open()
+    page.page.evaluate(
+        """inside => {
+            const node = app.graph.nodes.find(n => n.type === inside)
+            const { subgraph } = app.graph.convertToSubgraph(new Set([node]))
+            if (inside !== "LoadImage") app.canvas.setGraph(subgraph)
+        }""",
+        inside,
+    )
+    try:
+        page.page.wait_for_function(
+            """() => [...document.querySelectorAll(".als-note")]
+                .some(note => note.isConnected && note.textContent.includes("Found automatically"))"""
+        )
+    finally:
+        page.page.evaluate("() => app.canvas.setGraph(app.rootGraph)")
 
 
 GARBAGE = ["rubbish", '{"version": 9}', '{"version":1,"faces":"x"}', "[]", '{"version":1,"source":{"width":-1}}']
@@ -308,6 +388,7 @@ def test_a_head_that_was_not_found_is_drawn(editor, comfyui):
     editor.page.mouse.move(x, y)
     editor.page.mouse.move(x + 60, y + 60)
     editor.page.mouse.up()
+    editor.page.mouse.move(5, 500)
     editor.wait_for("Set by hand")
     (track,) = Faces.from_json(editor.value).tracks
     (x1, y1, x2, y2) = track.boxes[0]

@@ -59,7 +59,7 @@ export class FaceView {
       },
     })
     this.stage.element.setAttribute("role", "group")
-    this.stage.element.setAttribute("aria-label", words.picture)
+    this.stage.element.ariaLabel = this.stage.reach.ariaLabel = words.picture
     this.note = element("div", { class: "als-note", role: "status" })
     this.scrubber = element("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": words.frame })
     this.number = element("output", { class: "als-number" })
@@ -207,7 +207,7 @@ export class FaceView {
     this.scope.listen(chip, "click", () => this.told.onChoose(index))
     const last = this.#chips.at(-1)
     if (last) last.after(chip)
-    else this.stage.layer.prepend(chip)
+    else this.stage.reach.after(chip)
     this.#chips.push(chip)
   }
 }

@@ -1,11 +1,13 @@
 // @ts-check
-import { drawing, element } from "./dom.mjs"
+import { button, drawing, element } from "./dom.mjs"
 import { boxView, fitView, limitView, pinch, toPicture, toStage, zoomAt } from "./geometry.mjs"
 
 /** @typedef {import("./geometry.mjs").XY} XY */
 
 /** Stage pixels that a pointer may tremble before a tap becomes a drag. */
 const TREMBLE = 4
+/** Stage pixels of one step of an arrow key. */
+const PAN = 40
 /** Magnification per wheel pixel, as an exponent. */
 const WHEEL = 0.0016
 
@@ -37,7 +39,9 @@ export class Stage {
    */
   constructor(scope, { onDraw, onTap, onBox }) {
     this.lines = drawing("svg", { class: "als-lines", "aria-hidden": "true" })
-    this.layer = element("div", { class: "als-layer" })
+    /** Takes the keys for the picture as a whole. */
+    this.reach = button("", "", { class: "als-reach" })
+    this.layer = element("div", { class: "als-layer" }, this.reach)
     this.element = element("div", { class: "als-stage" }, this.#image, this.#patch, this.lines, this.layer)
     this.told = { onTap, onBox }
     this.redraw = scope.onNextFrame(() => {
@@ -57,6 +61,7 @@ export class Stage {
     scope.onDispose(() => resized.disconnect())
     scope.listen(this.element, "wheel", (event) => this.#wheel(event), { passive: false })
     scope.listen(this.element, "pointerdown", (event) => this.#press(event))
+    scope.listen(this.reach, "keydown", (event) => this.#key(event))
     scope.listen(this.element, "contextmenu", (event) => event.preventDefault())
   }
 
@@ -160,6 +165,27 @@ export class Stage {
     this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 16 : 1) * WHEEL), this.at(event))
   }
 
+  /** Arrows pan, + and - magnify, 0 shows all. */
+  #key(event) {
+    const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key]
+    const factor = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 }[event.key]
+    if (!this.picture || (!way && !factor && event.key !== "0")) return
+    event.preventDefault()
+    event.stopPropagation()
+    if (factor) this.zoom(factor)
+    else if (way) this.#pan(way[0] * PAN, way[1] * PAN)
+    else this.fit()
+  }
+
+  /** @param {number} dx stage pixels @param {number} dy */
+  #pan(dx, dy) {
+    if (!this.picture) return
+    const { scale, x, y } = this.view
+    this.#lens = null
+    this.view = limitView({ scale, x: x + dx, y: y + dy }, this.picture, this.size)
+    this.redraw()
+  }
+
   /** Pan with one pointer, pinch with two, tap, or draw a box; until the last pointer is lifted. */
   #press(event) {
     event.stopPropagation()
@@ -191,9 +217,7 @@ export class Stage {
           this.#rubber.setAttribute(name, String(value))
         this.#rubber.setAttribute("visibility", "visible")
       } else if (moved) {
-        const { scale, x, y } = this.view
-        this.#lens = null
-        this.view = limitView({ scale, x: x + now[0] - before[0], y: y + now[1] - before[1] }, picture, this.size)
+        this.#pan(now[0] - before[0], now[1] - before[1])
       }
       this.redraw()
     })
