@@ -41,7 +41,7 @@ def test_the_mouth_is_shut_in_every_pause_and_opens_between():
     for start, end in PAUSES:
         assert jaw[round(start * 100) : round(end * 100)].max() < 0.06
     for (_, end), (start, _) in zip(PAUSES[:-1], PAUSES[1:], strict=True):
-        assert jaw[round(end * 100) : round(start * 100)].max() > 0.45
+        assert jaw[round(end * 100) : round(start * 100)].max() > 0.4
 
 
 def test_the_mouth_opens_with_the_sound():
