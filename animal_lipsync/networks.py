@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -76,13 +77,23 @@ def connect(
     for network in (unet, vae):
         # not diffusers' own `to`, which warns of every cast
         nn.Module.to(network.eval().requires_grad_(False), device, dtype, memory_format=layout)
-    draw = torch.compile(unet, mode="reduce-overhead", dynamic=False) if compile else unet
-    decoder = torch.compile(vae.decode, mode="reduce-overhead", dynamic=False) if compile else vae.decode
     now = torch.zeros(1, device=device)
+
+    def draw(latents: Tensor, tokens: Tensor) -> Tensor:
+        return unet(latents, now, encoder_hidden_states=tokens, return_dict=False)[0]
+
+    def decode_raw(latents: Tensor) -> Tensor:
+        return vae.decode(latents, return_dict=False)[0]
+
+    if compile:
+        draw, decode_raw = (
+            in_full_batches(torch.compile(function, mode="reduce-overhead", dynamic=False))
+            for function in (draw, decode_raw)
+        )
 
     def paint(latents: Tensor, tokens: Tensor) -> Tensor:
         _compute_in(unet, latents.dtype)
-        return draw(latents, now, encoder_hidden_states=tokens, return_dict=False)[0]
+        return draw(latents, tokens)
 
     def encode(crops: Tensor) -> Tensor:
         pixels = (2 * crops - 1).to(device, vae.dtype, memory_format=layout)
@@ -90,9 +101,26 @@ def connect(
 
     def decode(latents: Tensor) -> Tensor:
         _compute_in(vae, latents.dtype)
-        return (decoder(latents / LATENT_SCALE, return_dict=False)[0] / 2 + 0.5).clamp(0, 1)
+        return (decode_raw(latents / LATENT_SCALE) / 2 + 0.5).clamp(0, 1)
 
     return MouthNetworks(encode, paint, decode, device, dtype, positions)
+
+
+def in_full_batches(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function, always called with as many rows as the most so far; the last row fills up.
+
+    A compiled function and its CUDA graph hold for one size, and what they return is overwritten by the next call.
+    """
+    size = 0
+
+    def call(*tensors: Tensor) -> Tensor:
+        nonlocal size
+        count = len(tensors[0])
+        size = max(size, count)
+        full = (torch.cat([tensor, tensor[-1:].expand(size - count, *tensor.shape[1:])]) for tensor in tensors)
+        return function(*full)[:count].clone()
+
+    return call
 
 
 def _compute_in(network: nn.Module, dtype: torch.dtype) -> None:

@@ -22,7 +22,7 @@ from animal_lipsync.whisper import WhisperEncoder
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 
-from animal_lipsync.networks import build_unet, build_vae, connect, fold_time, load_networks  # noqa: E402
+from animal_lipsync.networks import build_unet, build_vae, connect, fold_time, in_full_batches, load_networks  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,6 +91,20 @@ def test_networks_of_files_draw_what_those_in_memory_do(unet, files):
         for networks in (connect(unet, vae), load_networks(files / "unet.pth", files / "vae.safetensors")):
             drawn.append(networks.decode(paint_latents(latents_of(crops, crops, networks.encode), tokens, networks)))
     assert (drawn[0] - drawn[1]).abs().max() < 1e-4 and drawn[0].std() > 0.01
+
+
+def test_a_compiled_network_sees_one_size_of_batch():
+    sizes = []
+
+    def function(a, b):
+        sizes.append((len(a), len(b)))
+        return a + b
+
+    fixed = in_full_batches(function)
+    for count in (2, 8, 3, 8):
+        a, b = torch.rand(count, 4), torch.rand(count, 4)
+        assert torch.equal(fixed(a, b), a + b)
+    assert sizes == [(2, 2), (8, 8), (8, 8), (8, 8)]
 
 
 # ---- files that are right --------------------------------------------------------------------------------------------

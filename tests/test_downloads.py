@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from animal_lipsync import cli, downloads
+from animal_lipsync.commands.models import NAMES
 from animal_lipsync.downloads import WEIGHTS, download
 from tests.hub import Hub
 
@@ -125,6 +126,7 @@ def test_the_command_shows_the_licence_and_what_is_there(hub, tmp_path, capsys):
     assert cli.main(["models", "list", *folder]) == 0
     before = json.loads(capsys.readouterr().out)
     assert [model["path"] for model in before["models"]] == [None] * 4
+    assert tuple(model["name"] for model in before["models"]) == NAMES
     assert all(model["licence"] and model["page"].startswith("https://huggingface.co/") for model in before["models"])
     assert cli.main(["models", "download", "whisper-tiny", *folder]) == 0
     assert json.loads(capsys.readouterr().out)["downloaded"] == {"whisper-tiny": str(tmp_path / WHISPER.name)}
