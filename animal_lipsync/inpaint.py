@@ -196,7 +196,7 @@ class InpaintEngine:
         while start < len(tensors[0]):
             try:
                 parts.append(function(*(tensor[start : start + self.batch] for tensor in tensors)))
-            except torch.OutOfMemoryError:
+            except torch.cuda.OutOfMemoryError:
                 if self.batch == 1:
                     raise ValueError(
                         "The memory of the graphics card does not suffice for one face; close other programs that use "

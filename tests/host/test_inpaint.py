@@ -85,10 +85,11 @@ def test_cores_networks_compute_what_diffusers_do_with_the_same_weights(tmp_path
         assert (core[name] - tensor).abs().mean() < 0.004 * tensor.std(), name  # a 255th
 
 
-def place_weights(base: Path) -> None:
+@pytest.fixture(scope="module")
+def weights(comfyui):
     """Small random stand-ins under the names that the workflows ask for: a thin UNet, TAESD for the VAE."""
     torch.manual_seed(0)
-    folders = {name: base / "models" / name for name in ("diffusion_models", "vae", "audio_encoders")}
+    folders = {name: comfyui.base / "models" / name for name in ("diffusion_models", "vae", "audio_encoders", "loras")}
     for folder in folders.values():
         folder.mkdir(exist_ok=True)
     unet = {name: tensor.half() for name, tensor in build_unet(32).state_dict().items()}
@@ -96,6 +97,10 @@ def place_weights(base: Path) -> None:
     save_file(small_vae(), folders["vae"] / "sd-vae-ft-mse.safetensors")
     whisper = {f"model.encoder.{name}": tensor for name, tensor in WhisperEncoder().state_dict().items()}
     save_file(whisper, folders["audio_encoders"] / "whisper-tiny.safetensors")
+    yield
+    for folder in folders.values():
+        for file in folder.iterdir():
+            file.unlink()
 
 
 def small_vae() -> dict[str, torch.Tensor]:
@@ -109,11 +114,6 @@ def small_vae() -> dict[str, torch.Tensor]:
         # core's decoder has a clamp in front
         state[f"taesd_{part}.{int(index) + (part == 'decoder')}.{inner}"] = tensor
     return state
-
-
-@pytest.fixture(scope="module")
-def weights(comfyui):
-    place_weights(comfyui.base)
 
 
 def graph(comfyui, source: dict, **inputs) -> dict:
@@ -178,7 +178,6 @@ def test_another_model_is_refused_in_the_artists_words(comfyui, weights):
 def test_core_loaders_put_a_lora_on_it(comfyui, weights):
     """A LoRA in core's own form changes what is painted."""
     folder = comfyui.base / "models" / "loras"
-    folder.mkdir(exist_ok=True)
     key = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v"
     lora = {f"{key}.lora_up.weight": 3 * torch.ones(128, 2), f"{key}.lora_down.weight": torch.ones(2, 384)}
     save_file(lora, folder / "pet.safetensors")
