@@ -46,6 +46,7 @@ NODES = [
     DrawLandmarks,
     VoiceEffect,
     Compare,
+    EvaluateLipSync,
     TakeTurns,
 ]
 
