@@ -26,7 +26,8 @@ def require_file(path: str | os.PathLike, noun: str) -> Path:
             if not file.read(1):
                 raise ValueError(f"The {noun} {path} is empty (0 bytes); save or download it again.")
     except OSError as error:
-        raise ValueError(f"The {noun} {path} cannot be read ({error.strerror}); check its name and permissions.") from None
+        why = f"({error.strerror}); check its name and permissions."
+        raise ValueError(f"The {noun} {path} cannot be read {why}") from None
     return path
 
 
