@@ -68,7 +68,7 @@ export function keypointButtonWidget(node, name) {
     tell(widget, text)
     show()
   })
-  const show = () => (state.textContent = editor.text ? WORDS.byHand : WORDS.found)
+  const show = () => (state.textContent = editor.text && WORDS.byHand)
   const home = element("div", { hidden: "" }, editor.element)
   const row = element("div", { class: "als-editor als-compact" }, open, state, home)
   scope.listen(open, "click", () => {

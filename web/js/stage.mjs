@@ -42,7 +42,9 @@ export class Stage {
     /** Takes the keys for the picture as a whole. */
     this.reach = button("", "", { class: "als-reach" })
     this.layer = element("div", { class: "als-layer" }, this.reach)
-    this.element = element("div", { class: "als-stage" }, this.#image, this.#patch, this.lines, this.layer)
+    // Nodes 2.0 keeps the wheel for the graph unless something in here has the focus
+    this.element = element("div", { class: "als-stage", "data-capture-wheel": true })
+    this.element.append(this.#image, this.#patch, this.lines, this.layer)
     this.told = { onTap, onBox }
     this.redraw = scope.onNextFrame(() => {
       this.#place(this.#image, this.picture ? [0, 0, this.picture.width, this.picture.height] : [0, 0, 0, 0])
@@ -196,6 +198,8 @@ export class Stage {
     const start = this.at(event)
     let [moved, boxing] = [false, this.boxing]
     this.#fingers.set(pointerId, start)
+    this.reach.focus({ preventScroll: true })
+    event.preventDefault() // which would move the focus on to nothing
     this.element.setPointerCapture(pointerId)
     const listen = (type, handler) =>
       this.element.addEventListener(type, (other) => other.pointerId === pointerId && handler(other), { signal })
