@@ -184,7 +184,7 @@ def test_keys_do_what_the_mouse_does(editor):
     editor.open(value=KEYPOINTS)
     editor.wait_for("Set by hand")
     start = points_of(editor.value)
-    corner = editor.page.locator("[data-point=mouth_left]")
+    corner = editor.page.locator("[data-point=mouth_left]:visible")
     assert corner.get_attribute("aria-label") == "Left corner of the mouth"
     corner.focus()
     editor.page.keyboard.press("ArrowLeft")
@@ -275,7 +275,7 @@ def test_the_wheel_and_two_fingers_magnify_the_picture_and_not_the_graph(editor,
     near = apart()
     assert near > 1.3 * whole
     assert page.page.evaluate("() => app.canvas.ds.scale") == scale
-    stage = page.page.locator(".als-stage").bounding_box()
+    stage = page.page.locator(".als-stage:visible").bounding_box()
     x, y = stage["x"] + 30, stage["y"] + stage["height"] - 30  # beside the points
     devtools = page.page.context.new_cdp_session(page.page)
     for kind, spread in (("touchStart", 10), ("touchMove", 20), ("touchMove", 25), ("touchEnd", None)):
@@ -382,7 +382,7 @@ def test_a_head_that_was_not_found_is_drawn(editor, comfyui):
     editor.open(file="empty.png")
     editor.wait_for("No face found")
     editor.press("box")
-    stage = editor.page.locator(".als-stage").bounding_box()
+    stage = editor.page.locator(".als-stage:visible").bounding_box()
     x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
     editor.page.mouse.move(x - 60, y - 60)
     editor.page.mouse.down()
@@ -394,7 +394,7 @@ def test_a_head_that_was_not_found_is_drawn(editor, comfyui):
     (track,) = Faces.from_json(editor.value).tracks
     (x1, y1, x2, y2) = track.boxes[0]
     assert x2 - x1 == pytest.approx(y2 - y1, rel=0.02) and 0 < x1 < x2 < 800
-    assert editor.page.locator("[data-point=chin]").is_visible()
+    assert editor.page.locator("[data-point=chin]:visible").is_visible()
 
 
 def test_a_large_picture_and_a_video_of_one_frame(editor, comfyui):
@@ -474,7 +474,7 @@ def test_the_mouth_is_set_from_make_animal_talk(page):
     (talk,) = [n for n in page.prompt().values() if n["class_type"] == "AnimalLipSync_MakeAnimalTalk"]
     assert Faces.from_json(talk["inputs"]["by_hand"]).tracks
     page.page.wait_for_function("() => document.querySelector('.als-state').textContent === 'Set by hand'")
-    assert page.page.locator("dialog").count() == 0
+    page.page.locator("dialog.als-dialog").wait_for(state="detached")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -487,6 +487,6 @@ def test_screenshots(theme, scale, editor, page):
     page.page.mouse.move(5, 500)
     page.page.wait_for_timeout(600)
     page.page.screenshot(path=SCREENSHOTS / f"keypoints-{page.renderer}-{theme}-{int(scale * 100)}.png")
-    stage = page.page.locator(".als-stage").bounding_box()
+    stage = page.page.locator(".als-stage:visible").bounding_box()
     assert stage["width"] > 250 * scale and stage["height"] > 150 * scale
     page.page.evaluate("() => app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
