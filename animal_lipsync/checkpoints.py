@@ -142,7 +142,8 @@ def _read(path: str | os.PathLike) -> dict[str, Tensor]:
         )
     try:
         if _is_pickle(path):
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with path.open("rb") as file:  # PyTorch goes by the name of a file, but not of an open one
+                state = torch.load(file, map_location="cpu", weights_only=True)
         else:
             state = load_file(path)
     except pickle.UnpicklingError:

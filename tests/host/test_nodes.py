@@ -200,7 +200,8 @@ def test_progress_arrives_with_preview_pictures(comfyui, graph):
         while True:
             message = socket.recv()
             if isinstance(message, bytes):
-                previews.append(message)
+                if struct.unpack(">I", message[:4])[0] == 1:  # a picture; 3 is a text
+                    previews.append(message)
                 continue
             message = json.loads(message)
             if message["type"] == "progress" and message["data"]["node"] == "talk":
@@ -217,8 +218,7 @@ def test_progress_arrives_with_preview_pictures(comfyui, graph):
     socket.close()
     assert steps == sorted(steps) and steps[-1] >= 150
     assert len(previews) >= int(seconds) - 2
-    kind = struct.unpack(">I", previews[0][:4])[0]
-    assert kind == 1 and b"\xff\xd8\xff" in previews[0][:64], "a JPEG"
+    assert b"\xff\xd8\xff" in previews[0][:64], "a JPEG"
 
 
 def test_cancel_stops_within_a_second_and_leaves_no_file(comfyui, graph):
@@ -255,7 +255,7 @@ def test_keypoints_that_cannot_be_read_are_refused_by_name(bad, comfyui, graph):
 
 def test_a_face_that_is_not_there_is_refused(comfyui, graph):
     graph["talk"]["inputs"]["face"] = 3
-    assert "face 3" in comfyui.fail(only(graph, "picture", "voice", "face", "talk"))
+    assert "face number 3" in comfyui.fail(only(graph, "picture", "voice", "face", "talk"))
 
 
 def test_a_picture_without_an_animal_is_refused(comfyui, graph):
