@@ -12,7 +12,8 @@ from fractions import Fraction
 from itertools import groupby
 from xml.etree import ElementTree
 
-from .types import FASTEST, LONGEST, Cue, FormatError, VisemeTrack
+from .documents import FASTEST, FormatError
+from .types import LONGEST, Cue, VisemeTrack
 
 RHUBARB = {
     "sil": "X",

@@ -11,19 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from .documents import FormatError, get_field, load_document, to_number
 from .motion import _pchip, visemes_to_motion
-from .types import (
-    CHANNELS,
-    HEAD_LIMIT,
-    Audio,
-    Cue,
-    FormatError,
-    MouthMotion,
-    VisemeTrack,
-    _field,
-    _load_document,
-    _number,
-)
+from .types import CHANNELS, HEAD_LIMIT, Audio, Cue, MouthMotion, VisemeTrack
 from .visemes import FRAMES_PER_SECOND, VISEMES
 
 REACH = 0.3
@@ -65,15 +55,15 @@ class Edits:
         """
         if not text.strip():
             return cls()
-        document = _load_document(text, "edits")
+        document = load_document(text, "edits")
         for name in ("voice", "track"):
             if not isinstance(document.get(name, ""), str):
                 raise FormatError(f"edits.{name} must be text, got {type(document[name]).__name__}.")
         cues = None
         if document.get("cues") is not None:
-            cues = _in_order([_cue(cue, index) for index, cue in enumerate(_field(document, "cues", list, "edits"))])
+            cues = _in_order([_cue(cue, index) for index, cue in enumerate(get_field(document, "cues", list, "edits"))])
         curves = {}
-        for name, keys in (_field(document, "curves", dict, "edits") if "curves" in document else {}).items():
+        for name, keys in (get_field(document, "curves", dict, "edits") if "curves" in document else {}).items():
             if name not in CHANNELS:
                 raise FormatError(f"edits.curves names {name!r}; the channels are {', '.join(CHANNELS)}.")
             if not isinstance(keys, list):
@@ -185,7 +175,7 @@ def _cue(cue, index: int) -> Cue:
         raise FormatError(f"{where} must be {{start, end, viseme}}, got {type(cue).__name__}.")
     if cue.get("viseme") not in VISEMES:
         raise FormatError(f"{where} has viseme {str(cue.get('viseme'))[:40]!r}; they are {', '.join(VISEMES)}.")
-    start, end = _number(cue.get("start"), f"{where}.start"), _number(cue.get("end"), f"{where}.end")
+    start, end = to_number(cue.get("start"), f"{where}.start"), to_number(cue.get("end"), f"{where}.end")
     if start < 0:
         raise FormatError(f"{where}.start must not lie before 0 s, got {start:g}.")
     return Cue(start, end, cue["viseme"])
@@ -195,7 +185,7 @@ def _key(key, name: str, index: int) -> tuple[float, float]:
     where = f"edits.curves.{name}[{index}]"
     if not isinstance(key, list) or len(key) != 2:
         raise FormatError(f"{where} must be [seconds, value].")
-    time, value = (_number(number, where) for number in key)
+    time, value = (to_number(number, where) for number in key)
     low, high = (-HEAD_LIMIT, HEAD_LIMIT) if name.startswith("head_") else (0.0, 1.0)
     if time < 0 or not low <= value <= high:
         raise FormatError(f"{where} must be a time from 0 s and a value from {low:g} to {high:g}, got {key}.")

@@ -14,21 +14,10 @@ import numpy as np
 from .alignment import follow_transcript
 from .articulation import Mouth, smooth
 from .audio import join_blocks, resample_blocks, to_mono
+from .documents import FormatError, get_field, load_document, to_frame_rate, to_number
 from .hearing import SAMPLE_RATE, hear
 from .recognition import follow_recognised
-from .types import (
-    CHANNELS,
-    HEAD_LIMIT,
-    LONGEST,
-    Audio,
-    FormatError,
-    MouthMotion,
-    VisemeTrack,
-    _field,
-    _load_document,
-    _number,
-    to_frame_rate,
-)
+from .types import CHANNELS, HEAD_LIMIT, LONGEST, Audio, MouthMotion, VisemeTrack
 from .video import time_to_frame
 from .visemes import BELIEVED, FRAMES_PER_SECOND, PHONE_SHAPES, SHAPES, VISEMES, viseme_track
 
@@ -128,15 +117,15 @@ def keyframes_to_motion(text: str) -> MouthMotion:
     Raises:
         FormatError: naming the field that is wrong.
     """
-    document = _load_document(text, "keyframes")
+    document = load_document(text, "keyframes")
     rate = to_frame_rate(document.get("frame_rate"))
     points: dict[str, list[tuple[float, float]]] = {}
     last = None
-    for index, keyframe in enumerate(_field(document, "keyframes", list, "keyframes")):
+    for index, keyframe in enumerate(get_field(document, "keyframes", list, "keyframes")):
         where = f"keyframes[{index}]"
         if not isinstance(keyframe, dict):
             raise FormatError(f"{where} must be an object, got {type(keyframe).__name__}.")
-        time = _number(keyframe.get("time"), f"{where}.time")
+        time = to_number(keyframe.get("time"), f"{where}.time")
         if not 0 <= time <= LONGEST:
             raise FormatError(f"{where}.time must lie between 0 and {LONGEST:g} seconds, got {time:g}.")
         if last is not None and time < last + 1e-6:
@@ -147,7 +136,7 @@ def keyframes_to_motion(text: str) -> MouthMotion:
         for name in keyframe.keys() - {"time"}:
             if name not in CHANNELS:
                 raise FormatError(f"{where} names {name!r}; the channels are {', '.join(CHANNELS)}.")
-            value = _number(keyframe[name], f"{where}.{name}")
+            value = to_number(keyframe[name], f"{where}.{name}")
             low, high = (-HEAD_LIMIT, HEAD_LIMIT) if name.startswith("head_") else (0.0, 1.0)
             if not low <= value <= high:
                 raise FormatError(f"{where}.{name} must lie between {low:g} and {high:g}, got {value:g}.")

@@ -14,8 +14,9 @@ from fractions import Fraction
 import numpy as np
 
 from .articulation import Mouth, smooth
+from .documents import LARGEST, FormatError, to_array
 from .styles import respond
-from .types import HEAD_LIMIT, LARGEST, LONGEST, Cue, FormatError, MouthMotion, VisemeTrack, _array
+from .types import HEAD_LIMIT, LONGEST, Cue, MouthMotion, VisemeTrack
 from .visemes import FRAMES_PER_SECOND, SHAPES, VISEMES, long_enough
 
 ARKIT = {
@@ -230,7 +231,7 @@ def from_ovr(text: str, frame_rate: Fraction, *, mouth: Mouth) -> MouthMotion:
             "This is not the JSON of an OVRLipSyncSequence: `length` in seconds and `entries`, each with 15 "
             "`Visemes`, are expected."
         ) from None
-    weights = np.clip(_array(rows, (None, len(VISEMES)), "entries.Visemes"), 0, 1)
+    weights = np.clip(to_array(rows, (None, len(VISEMES)), "entries.Visemes"), 0, 1)
     if not 0 < length <= LONGEST or not len(weights) or len(weights) > LARGEST:
         raise FormatError(f"length must lie between 0 and {LONGEST:g} seconds and entries not be empty, got {length}.")
     at = (np.arange(round(length * FRAMES_PER_SECOND)) + 0.5) / FRAMES_PER_SECOND

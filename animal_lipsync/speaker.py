@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .types import LARGEST, Faces, FaceTrack, FormatError
+from .documents import LARGEST, FormatError
+from .types import Faces, FaceTrack
 
 RULES = ("prominent", "largest", "central", "leftmost", "rightmost")
 SPEAKERS = (*RULES, "cat", "dog")

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from .documents import LARGEST, FormatError
 from .schemas import SCHEMAS
-from .types import LARGEST, Faces, FormatError
+from .types import Faces
 
 SOURCE = ("width", "height", "frame_rate", "frames", "picture")
 ABOUT = ("face", "species", "score", "schema", "frame", "visible")

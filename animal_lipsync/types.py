@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
+from .documents import LARGEST, FormatError, get_field, load_document, to_array, to_count, to_frame_rate, to_number
 from .schemas import SCHEMAS
 
 CHANNELS = (
@@ -30,24 +30,14 @@ CHANNELS = (
 )
 """Channels of a `MouthMotion`: [0, 1], except the `head_*` ones, which are degrees."""
 
-LARGEST = 1_000_000
-"""Of any number in a JSON document of ours: frames, pixels or seconds; keeps a typing error from filling the memory."""
-
 LONGEST = 24 * 3600.0
 """Seconds of a clip or a motion; what claims to be longer is damaged."""
-
-SLOWEST, FASTEST = Fraction(1), Fraction(1000)
-"""Frames per second. A clip of fewer is read at `SLOWEST`, its pictures repeated: a mouth needs that many."""
 
 LOUDEST = 10.0
 """Of a sample; a recording may overshoot [-1, 1], but what is far beyond was not meant as sound between -1 and 1."""
 
 HEAD_LIMIT = 45.0
 """Degrees; a head channel beyond it is a mistake in the file, not a movement."""
-
-
-class FormatError(ValueError):
-    """A JSON document of ours (faces, motion) cannot be read; the message names the field and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +183,14 @@ class Faces:
         Raises:
             FormatError: naming the field that is wrong.
         """
-        document = _load_document(text, "faces")
-        source = _field(document, "source", dict, "faces")
-        width, height, frames = (_positive_int(source, name) for name in ("width", "height", "frames"))
+        document = load_document(text, "faces")
+        source = get_field(document, "source", dict, "faces")
+        width, height, frames = (
+            to_count(source.get(name), f"faces.source.{name}") for name in ("width", "height", "frames")
+        )
         rate = source.get("frame_rate", "0")
         rate = Fraction(0) if rate in ("0", 0) else to_frame_rate(rate)
-        listed = _field(document, "faces", list, "faces")
+        listed = get_field(document, "faces", list, "faces")
         if frames * len(listed) > 2 * LARGEST:
             raise FormatError(f"faces must be fewer for so long a clip, got {len(listed)} of {frames} frames each.")
         tracks, scores, anchors = [], [], []
@@ -206,12 +198,12 @@ class Faces:
             if not isinstance(face, dict):
                 raise FormatError(f"faces[{index}] must be an object, got {type(face).__name__}.")
             tracks.append(_track_from_json(face, index, frames))
-            scores.append(_number(face.get("score", 1.0), f"faces[{index}].score"))
+            scores.append(to_number(face.get("score", 1.0), f"faces[{index}].score"))
             anchors.append(tuple(face["frames"]) if face.get("follow") is True else ())
         picture = source.get("picture", "")
         if not isinstance(picture, str):
             raise FormatError(f"faces.source.picture must be text, got {type(picture).__name__}.")
-        score, frame = _array(source.get("best_candidate") or [0, 0], (2,), "faces.source.best_candidate").tolist()
+        score, frame = to_array(source.get("best_candidate") or [0, 0], (2,), "faces.source.best_candidate").tolist()
         anchors = tuple(anchors) if any(anchors) else ()
         return cls(width, height, rate, frames, tuple(tracks), tuple(scores), picture, (score, int(frame)), anchors)
 
@@ -329,14 +321,14 @@ class MouthMotion:
         Raises:
             FormatError: naming the field that is wrong.
         """
-        document = _load_document(text, "motion")
+        document = load_document(text, "motion")
         rate = to_frame_rate(document.get("frame_rate"))
-        channels = tuple(_field(document, "channels", list, "motion"))
+        channels = tuple(get_field(document, "channels", list, "motion"))
         if not channels or any(name not in CHANNELS or channels.count(name) > 1 for name in channels):
             raise FormatError(
                 f"motion.channels must be distinct names of {', '.join(CHANNELS)}; got {str(list(channels))[:80]}."
             )
-        values = _array(_field(document, "values", list, "motion"), (None, len(channels)), "motion.values")
+        values = to_array(get_field(document, "values", list, "motion"), (None, len(channels)), "motion.values")
         if len(values) / rate > LONGEST:
             raise FormatError(f"motion must last at most {LONGEST:g} s, got {len(values)} frames at {rate} per second.")
         for index, name in enumerate(channels):
@@ -347,22 +339,6 @@ class MouthMotion:
         return cls(values, rate, channels, _visemes_from_json(document.get("visemes") or {}))
 
 
-def to_frame_rate(value) -> Fraction:
-    """Frames per second out of "25", "29.97" or "30000/1001".
-
-    Raises:
-        FormatError: it is none, or not from `SLOWEST` to `FASTEST`.
-    """
-    try:
-        # the pattern keeps out "1e999999999", which Fraction would spend for ever on
-        rate = Fraction(re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", str(value))[0])
-    except (TypeError, ZeroDivisionError):
-        raise FormatError(f"frame_rate must look like 25 or 30000/1001, got {str(value)[:40]!r}.") from None
-    if not SLOWEST <= rate <= FASTEST:
-        raise FormatError(f"frame_rate must lie between {SLOWEST} and {FASTEST}, got {value}.")
-    return rate
-
-
 def _visemes_from_json(document) -> VisemeTrack:
     if not isinstance(document, dict):
         raise FormatError(f"motion.visemes must be an object, got {type(document).__name__}.")
@@ -370,68 +346,18 @@ def _visemes_from_json(document) -> VisemeTrack:
     if text is not None and not isinstance(text, str):
         raise FormatError(f"motion.visemes.text must be text, got {type(text).__name__}.")
     cues = []
-    for index, cue in enumerate(_field(document, "cues", list, "motion.visemes") if "cues" in document else []):
+    for index, cue in enumerate(get_field(document, "cues", list, "motion.visemes") if "cues" in document else []):
         where = f"motion.visemes.cues[{index}]"
         if not isinstance(cue, dict) or not isinstance(cue.get("viseme"), str):
             raise FormatError(f"{where} must be {{start, end, viseme}}, the viseme as text.")
-        cues.append(Cue(_number(cue.get("start"), where), _number(cue.get("end"), where), cue["viseme"]))
+        cues.append(Cue(to_number(cue.get("start"), where), to_number(cue.get("end"), where), cue["viseme"]))
     words = []
-    for index, word in enumerate(_field(document, "words", list, "motion.visemes") if "words" in document else []):
+    for index, word in enumerate(get_field(document, "words", list, "motion.visemes") if "words" in document else []):
         where = f"motion.visemes.words[{index}]"
         if not isinstance(word, dict) or not isinstance(word.get("text"), str):
             raise FormatError(f"{where} must be {{start, end, text}}, the word as text.")
-        words.append((_number(word.get("start"), where), _number(word.get("end"), where), word["text"]))
+        words.append((to_number(word.get("start"), where), to_number(word.get("end"), where), word["text"]))
     return VisemeTrack(tuple(cues), text, tuple(words))
-
-
-def _load_document(text: str, name: str) -> dict:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
-    if document.get("version") != 1:
-        raise FormatError(
-            f"{name}.version must be 1, got {str(document.get('version'))[:40]}; a newer pack may read it."
-        )
-    return document
-
-
-def _field(document: dict, name: str, kind: type, where: str):
-    value = document.get(name)
-    if not isinstance(value, kind):
-        raise FormatError(f"{where}.{name} must be a {kind.__name__}, got {type(value).__name__}.")
-    return value
-
-
-def _number(value, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
-        raise FormatError(f"{where} must be a number within a million, got {str(value)[:40]}.")
-    return float(value)
-
-
-def _positive_int(source: dict, name: str) -> int:
-    value = source.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
-        raise FormatError(f"faces.source.{name} must be a whole number from 1 to a million, got {str(value)[:40]}.")
-    return value
-
-
-def _array(rows: list, shape: tuple, where: str) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):
-            array = np.array(rows, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError):
-        raise FormatError(f"{where} must hold only numbers, in rows of equal length.") from None
-    if not array.size and not all(shape):  # no rows at all, which NumPy takes for a flat array
-        array = array.reshape([n or 0 for n in shape])
-    if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
-        wanted = " x ".join("n" if n is None else str(n) for n in shape)
-        raise FormatError(f"{where} must be {wanted} numbers, got shape {array.shape}.")
-    if not (np.abs(array) <= LARGEST).all():
-        raise FormatError(f"{where} must hold finite numbers within a million.")
-    return array
 
 
 def _runs(mask: np.ndarray) -> list[list[int]]:
@@ -445,9 +371,11 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
     schema = face.get("schema", "animal9")
     if not isinstance(schema, str) or schema not in SCHEMAS:
         raise FormatError(f"{where}.schema must be one of {', '.join(SCHEMAS)}, got {str(schema)[:40]!r}.")
-    points = _array(_field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints")
-    boxes = _array(_field(face, "boxes", list, where), (len(points), 4), f"{where}.boxes")
-    listed = _array(_field(face, "frames", list, where), (len(points),), f"{where}.frames")
+    points = to_array(
+        get_field(face, "keypoints", list, where), (None, len(SCHEMAS[schema].names), 3), f"{where}.keypoints"
+    )
+    boxes = to_array(get_field(face, "boxes", list, where), (len(points), 4), f"{where}.boxes")
+    listed = to_array(get_field(face, "frames", list, where), (len(points),), f"{where}.frames")
     if not len(points):
         raise FormatError(f"{where} lists no frame.")
     if (np.diff(listed) <= 0).any() or listed[0] < 0 or listed[-1] >= frames or (listed % 1).any():
@@ -461,7 +389,7 @@ def _track_from_json(face: dict, index: int, frames: int) -> FaceTrack:
         visible = np.ones(frames, bool)
     else:
         visible = (at >= listed[0]) & (at <= listed[-1])
-    for first, last in np.clip(_array(face.get("hidden") or [], (None, 2), f"{where}.hidden"), -1, frames):
+    for first, last in np.clip(to_array(face.get("hidden") or [], (None, 2), f"{where}.hidden"), -1, frames):
         visible[max(0, math.ceil(first)) : math.floor(last) + 1] = False
     rows = np.concatenate([boxes, points.reshape(len(points), -1)], axis=1)
     rows = np.stack([np.interp(at, listed, column) for column in rows.T], axis=1).astype(np.float32)

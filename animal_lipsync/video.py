@@ -20,10 +20,11 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from .documents import FASTEST, SLOWEST
 from .files import name_beside, require_output, write_target
 from .image import PIXEL_BUDGET, SIDE_BUDGET
 from .media import open_media
-from .types import FASTEST, LONGEST, SLOWEST, Audio
+from .types import LONGEST, Audio
 
 logger = logging.getLogger(__name__)
 
