@@ -7,6 +7,7 @@ from .animate import AnimateMouthWarp, MakeAnimalTalk
 from .audio import SpeakText, VoiceEffect
 from .compare import Compare
 from .crop import CropMouth, StitchMouth
+from .dashboard import add_training_routes
 from .dialogue import TakeTurns
 from .edit_visemes import EditVisemes
 from .evaluate import EvaluateLipSync
@@ -56,6 +57,7 @@ class AnimalLipSync(ComfyExtension):
         provide_samples()
         add_face_routes(PromptServer.instance.routes)
         add_voice_routes(PromptServer.instance.routes)
+        add_training_routes(PromptServer.instance.routes)
 
     async def get_node_list(self):
         return NODES
