@@ -13,13 +13,14 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .audio import join_blocks, resample_blocks, to_mono
 from .hearing import hear
 from .types import Audio
 from .visemes import FRAMES_PER_SECOND
-from .whisper import BLOCK, SAMPLE_RATE, STATES_PER_SECOND, WhisperEncoder, log_mel
+from .whisper import BLOCK, HOP, SAMPLE_RATE, STATES_PER_SECOND, WhisperEncoder, log_mel, log_mel_of_all
 
 STEPS = 10
 """States in a window: 80 ms before its frame to 120 ms after."""
@@ -32,8 +33,10 @@ FADE = 0.08
 """Seconds in which the source's own mouth gives way to the painted one."""
 
 Layout = Literal["hf_post_ln", "openai_pre_ln"]
-"""Whether the last state has passed the final LayerNorm, as for MuseTalk 1.5, or not, as 1.0 was trained; beyond the
-ends of the voice the first then sees nothing and the second the first and last state again."""
+"""How the network was taught to hear. `hf_post_ln`, MuseTalk 1.5: the last state has passed the final LayerNorm, every
+30 s are heard by themselves with silence after the last, and beyond the ends of the voice is nothing. `openai_pre_ln`,
+1.0: it has not, the spectrogram is of the whole voice with zeros after the last 30 s, and its first and last state go on.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class SpeechFeatures:
     """Seconds."""
     layout: Layout = "hf_post_ln"
     like_upstream: bool = False
-    """Place windows as MuseTalk's own code does, which drifts at rates that are not whole numbers."""
+    """Place windows as MuseTalk's own code does; that of 1.5 drifts at rates that are not whole numbers."""
 
     @property
     def frame_rate(self) -> Fraction:
@@ -60,18 +63,28 @@ class SpeechFeatures:
     def resampled(self, frame_rate: Fraction, length: int | None = None) -> SpeechFrames:
         """What each frame of a video is drawn from; `length` frames, or as many as the voice lasts."""
         frame_rate = Fraction(frame_rate)
-        whole = int(frame_rate)
-        if length is None:
-            length = int(self.duration * (whole if self.like_upstream else frame_rate))
-        frames = np.arange(length)
         if self.like_upstream:
-            steps = STATES_PER_SECOND / whole
-            first = np.floor(frames * steps).astype(int) - 2 * ceil(steps)
-            return SpeechFrames(self, first, np.ones(length, np.float32), frame_rate)
-        steps = STATES_PER_SECOND / frame_rate
-        first = frames * steps.numerator // steps.denominator - BEFORE
-        speaking = np.interp(frames * float(steps), np.arange(len(self) + 1), np.append(self.speaking, 0))
-        return SpeechFrames(self, first, speaking.astype(np.float32), frame_rate)
+            first = self._upstream_windows(frame_rate, length)
+            return SpeechFrames(self, first, np.ones(len(first), np.float32), frame_rate)
+        length = int(self.duration * frame_rate) if length is None else length
+        at = np.arange(length) * float(STATES_PER_SECOND / frame_rate)
+        speaking = np.interp(at, np.arange(len(self) + 1), np.append(self.speaking, 0))
+        return SpeechFrames(self, _first_states(length, frame_rate), speaking.astype(np.float32), frame_rate)
+
+    def _upstream_windows(self, frame_rate: Fraction, length: int | None) -> np.ndarray:
+        if self.layout == "openai_pre_ln":  # until a window's middle lies beyond the voice, and once more
+            last = ceil((len(self) + 1) * frame_rate / STATES_PER_SECOND)
+            return _first_states(last + 1 if length is None else length, frame_rate)
+        whole = int(frame_rate)
+        steps = STATES_PER_SECOND / whole
+        frames = np.arange(int(self.duration * whole) if length is None else length)
+        return np.floor(frames * steps).astype(int) - 2 * ceil(steps)
+
+
+def _first_states(length: int, frame_rate: Fraction) -> np.ndarray:
+    """(length,) the first state of each frame's window, exact at any rate."""
+    steps = STATES_PER_SECOND / frame_rate
+    return np.arange(length) * steps.numerator // steps.denominator - BEFORE
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +152,15 @@ def _states(waveform: Tensor, encoder: WhisperEncoder, layout: Layout, overlap: 
     stride = BLOCK - overlap * samples
     weight = (np.arange(overlap, dtype=np.float32)[:, None, None] + 0.5) / max(overlap, 1)
     ending = None  # what the block before heard of the first moments of this one
+    whole = log_mel_of_all(waveform.to(device)) if layout == "openai_pre_ln" and len(waveform) else None
     for start in range(0, max(1, len(waveform) - overlap * samples), stride):
         block = waveform[start : start + BLOCK]
-        bands = log_mel(block.to(device))[None].to(encoder.conv1.weight.dtype)
+        if whole is None:
+            bands = log_mel(block.to(device))
+        else:
+            bands = whole[:, start // HOP : (start + BLOCK) // HOP]
+            bands = F.pad(bands, (0, BLOCK // HOP - bands.shape[1]))
+        bands = bands[None].to(encoder.conv1.weight.dtype)
         states = encoder(bands, normalize_last=layout == "hf_post_ln")[0].float().cpu().numpy()
         states = states[: len(block) // samples]
         if ending is not None:

@@ -74,6 +74,39 @@ def test_all_five_states_are_those_of_transformers(huggingface):
         assert (ours.layer_norm(raw[:, :, 4]) - expected[:, :, 4]).abs().max() < 1e-5
 
 
+def slow_v10_states(samples: np.ndarray, encoder: WhisperEncoder) -> np.ndarray:
+    """Spec 3.3: one spectrum after the other over the whole file, one floor, zeros up to 30 s of spectrogram."""
+    from librosa.filters import mel
+
+    padded = np.pad(samples.astype(float), 200, mode="reflect")
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    power = [np.abs(np.fft.rfft(hann * padded[t * 160 : t * 160 + 400])) ** 2 for t in range(len(samples) // 160)]
+    bands = np.log10(np.maximum(mel(sr=16_000, n_fft=400, n_mels=80) @ np.stack(power, 1), 1e-10))
+    bands = (np.maximum(bands, bands.max() - 8) + 4) / 4
+    states = []
+    for start in range(0, bands.shape[1], 3000):
+        block = np.zeros((80, 3000))
+        block[:, : min(3000, bands.shape[1] - start)] = bands[:, start : start + 3000]
+        with torch.no_grad():
+            states.append(encoder(torch.from_numpy(block).float()[None], normalize_last=False)[0].numpy())
+    return np.concatenate(states)[: len(samples) // 320]
+
+
+@pytest.mark.parametrize("seconds", [0.02, 7.03, 33.0])
+def test_the_older_layout_hears_as_openais_whisper_did(encoder, seconds):
+    pytest.importorskip("librosa", reason="librosa is not installed")
+    voice = noise(seconds)
+    voice.waveform[:, : round(seconds * 8000)] *= 1e-4  # far below the loudest, as only the whole file tells
+    theirs = slow_v10_states(voice.waveform[0], encoder)
+    older = speech_features(voice, encoder, layout="openai_pre_ln", like_upstream=True).states
+    assert older.shape == theirs.shape and np.abs(older - theirs).max() < 0.01
+    ours = speech_features(voice, encoder, layout="openai_pre_ln").states
+    assert np.abs(ours[:1000] - theirs[:1000]).max() < 0.01, "only where blocks meet does anything differ"
+    if seconds > 1:
+        newer = speech_features(voice, encoder).states
+        assert np.abs(newer[..., :4, :] - theirs[..., :4, :]).max() > 0.1
+
+
 # ---- windows ---------------------------------------------------------------------------------------------------------
 
 
@@ -120,6 +153,17 @@ def test_the_older_layout_repeats_the_ends_instead_of_nothing():
     seen = windows(steps_as_states(1, layout="openai_pre_ln"), 25, 30)
     assert seen[0].tolist() == [1, 1, 1, 1, 1, 2, 3, 4, 5, 6]
     assert seen[-1].tolist() == [50] * 10
+
+
+@pytest.mark.parametrize("fps", [Fraction(24000, 1001), 25, 30, 50], ids=str)
+def test_the_older_compatible_mode_stops_where_upstream_did(fps):
+    """Spec 3.3: windows c - 4 .. c + 5 about c = int(i * 50 / fps), clamped; the first with c > L is the last."""
+    seen = windows(steps_as_states(3.3, layout="openai_pre_ln", like_upstream=True), Fraction(fps))
+    expected, centre = [], 0
+    while centre <= 165:
+        centre = int(len(expected) * 50 / float(fps))
+        expected.append([min(max(n, 0), 164) + 1 for n in range(centre - 4, centre + 6)])
+    assert seen.tolist() == expected
 
 
 def test_a_token_is_one_part_of_one_state_in_the_order_of_time():
