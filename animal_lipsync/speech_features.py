@@ -35,7 +35,7 @@ FADE = 0.08
 Layout = Literal["hf_post_ln", "openai_pre_ln"]
 """How the network was taught to hear. `hf_post_ln`, MuseTalk 1.5: the last state has passed the final LayerNorm, every
 30 s are heard by themselves with silence after the last, and beyond the ends of the voice is nothing. `openai_pre_ln`,
-1.0: it has not, the spectrogram is of the whole voice with zeros after the last 30 s, and its first and last state go on.
+1.0: it has not, the spectrogram is of the whole voice with zeros after the last 30 s, its first and last state go on.
 """
 
 
