@@ -14,7 +14,8 @@ from .clip import Clip
 from .motion import NATURAL, speech_to_motion
 from .render import Drive, MouthEngine, render
 from .types import Audio, FaceTrack, MouthMotion
-from .video import VideoWriter, pingpong_indices
+from .video import pingpong_indices
+from .video_writer import VideoWriter
 
 EASE = 0.2
 """Seconds in which a mouth shuts before its face is lost, and takes up again when it is back."""

@@ -13,7 +13,8 @@ from PIL import Image
 
 from .audio import probe_audio, read_audio
 from .clip import Clip
-from .video import VideoWriter, time_to_frame
+from .video import time_to_frame
+from .video_writer import VideoWriter
 
 LARGEST_SIDE = 8192
 """Pixels of a comparison; H.264 players know no wider picture."""

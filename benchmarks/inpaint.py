@@ -75,7 +75,7 @@ def job(seconds: float, is_clip: bool, folder: str) -> dict:
 def clip_of(picture: str, folder: str) -> str:
     """A clip of 2 s that moves, so that no two frames are alike."""
     from animal_lipsync.image import read_picture
-    from animal_lipsync.video import VideoWriter
+    from animal_lipsync.video_writer import VideoWriter
 
     pixels, path = read_picture(picture), str(Path(folder) / "clip.mp4")
     with VideoWriter(path, 1920, 1080, RATE) as video:
@@ -93,7 +93,8 @@ def upstream_steps(frames: int, folder: str) -> dict:
 
     from animal_lipsync.image import read_picture
     from animal_lipsync.types import Faces
-    from animal_lipsync.video import VideoWriter, read_frames
+    from animal_lipsync.video import read_frames
+    from animal_lipsync.video_writer import VideoWriter
 
     picture, keypoints = scene(1920, 1080, folder)
     x1, y1, x2, y2 = Faces.from_json(Path(keypoints).read_text()).tracks[0].boxes[0].astype(int).tolist()

@@ -47,7 +47,7 @@ def voice(seconds: float, folder: str) -> str:
     import wave
 
     from animal_lipsync.audio import load_audio
-    from animal_lipsync.video import VideoWriter  # noqa: F401  (imports PyAV as the job does)
+    from animal_lipsync.video_writer import VideoWriter  # noqa: F401  (imports PyAV as the job does)
 
     said = load_audio(SAMPLES / "voice.wav", mono=True)
     count = int(seconds * said.sample_rate)

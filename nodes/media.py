@@ -23,7 +23,8 @@ from ..animal_lipsync.audio import probe_audio, read_audio
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.image import write_picture
 from ..animal_lipsync.types import Audio
-from ..animal_lipsync.video import VideoWriter, pingpong_indices, probe
+from ..animal_lipsync.video import pingpong_indices, probe
+from ..animal_lipsync.video_writer import VideoWriter
 from .types import to_audio, to_pixel_frames, to_rate
 
 PREVIEW_SECONDS = 1.0

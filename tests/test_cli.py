@@ -19,7 +19,8 @@ from animal_lipsync.audio import probe_audio
 from animal_lipsync.cli import main
 from animal_lipsync.image import read_picture, to_pixels, write_picture
 from animal_lipsync.types import Faces, MouthMotion
-from animal_lipsync.video import VideoWriter, probe
+from animal_lipsync.video import probe
+from animal_lipsync.video_writer import VideoWriter
 from tests.animals import as_document, make_face, pose, sample_fox, soft_picture
 
 ROOT = Path(__file__).parents[1]

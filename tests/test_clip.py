@@ -10,7 +10,7 @@ from PIL import Image
 from animal_lipsync.clip import STILL_RATE, Clip
 from animal_lipsync.image import fingerprint, write_picture
 from animal_lipsync.types import Faces, FaceTrack
-from animal_lipsync.video import VideoWriter
+from animal_lipsync.video_writer import VideoWriter
 from tests.animals import as_document, make_face
 
 

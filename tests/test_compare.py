@@ -10,7 +10,8 @@ from animal_lipsync.cli import main
 from animal_lipsync.clip import Clip
 from animal_lipsync.compare import compare_videos, side_by_side
 from animal_lipsync.types import Audio
-from animal_lipsync.video import VideoWriter, probe, read_frames, time_to_frame
+from animal_lipsync.video import probe, read_frames, time_to_frame
+from animal_lipsync.video_writer import VideoWriter
 
 
 def numbered(frames: int, rate: Fraction, width: int = 8, height: int = 6) -> Clip:

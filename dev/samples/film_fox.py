@@ -21,7 +21,8 @@ from animal_lipsync.engine import WarpEngine  # noqa: E402
 from animal_lipsync.image import fingerprint, read_picture  # noqa: E402
 from animal_lipsync.render import render  # noqa: E402
 from animal_lipsync.types import Faces, FaceTrack, MouthMotion  # noqa: E402
-from animal_lipsync.video import VideoWriter, read_frames  # noqa: E402
+from animal_lipsync.video import read_frames  # noqa: E402
+from animal_lipsync.video_writer import VideoWriter  # noqa: E402
 
 SAMPLES = ROOT / "animal_lipsync" / "samples"
 SIZE = 640  # pixels

@@ -13,7 +13,7 @@ from playwright.sync_api import TimeoutError
 from animal_lipsync.clip import Clip
 from animal_lipsync.image import read_picture, write_picture
 from animal_lipsync.types import Faces
-from animal_lipsync.video import VideoWriter
+from animal_lipsync.video_writer import VideoWriter
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
