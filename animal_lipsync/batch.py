@@ -146,7 +146,8 @@ class Journal:
 
 def workers_here() -> int:
     """How many jobs this machine holds at once, by its cores and its memory."""
-    cores = os.cpu_count() or 1
+    # a container or `taskset` may leave fewer than there are
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows does not say

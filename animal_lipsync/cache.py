@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
 from .clip import Clip
+from .files import beside
 from .types import Faces, FaceTrack
 
 logger = logging.getLogger(__name__)
@@ -59,22 +59,18 @@ class FaceCache:
     def put(self, key: str, faces: Faces) -> None:
         """Keep these; whatever is kept under the key now is replaced as a whole."""
         path = self.folder / f"{key}.npz"
-        partial = path.with_suffix(f".{uuid4().hex[:8]}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(partial, "wb") as file:
-                np.savez_compressed(file, **_to_entry(faces))
-            os.replace(partial, path)
+            with beside(path) as partial:
+                np.savez_compressed(partial, **_to_entry(faces))
+                os.replace(partial, path)
             self._shrink()
         except OSError as error:
             logger.warning("The faces found are not kept for the next run: %s (%s).", self.folder, error.strerror)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
         entries = []
-        for path in self.folder.glob("*.npz"):
+        for path in self.folder.glob("[!.]*.npz"):
             with suppress(FileNotFoundError):  # another program made room too
                 entries.append((path.stat().st_mtime, path.stat().st_size, path))
         excess = sum(size for _, size, _ in entries) - self.limit

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .checkpoints import read_unet, write_half
+from .checkpoints import UnsupportedCheckpointError, read_unet, write_half
+from .files import held
 
 PIECE = 16 * 2**20
 """Bytes that are asked for at once; a download goes on after the last whole one."""
@@ -93,40 +94,45 @@ def download(weights: Weights, folder: str | os.PathLike) -> Iterator[Progress]:
     It appears only when complete, checked against its SHA-256 and, a pickled UNet, converted to half precision.
 
     Raises:
-        OSError: there is no connection or no room.
+        OSError: there is no connection or no room, or another program fetches the same.
         ValueError: what came is not what was published.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     target, partial = folder / weights.name, folder / f".{weights.name}.{Path(weights.file).suffix[1:]}.partial"
     published = _Published(weights, folder)
-    total, digest = published.size, published.sha256
-    there = partial.stat().st_size if partial.exists() else 0
-    _check_room(folder, total - there, weights)
-    try:
-        with partial.open("ab") as file:
-            while there < total:
-                piece = published.read(there)
-                file.write(piece)
-                file.flush()
-                there += len(piece)
-                yield Progress(there, total)
-    except OSError as error:
-        if error.errno in (errno.EFBIG, errno.ENOSPC):
-            raise OSError(f"Cannot write {target}: the disk is full. Make room and start again; it goes on.") from None
-        raise
-    if digest and _sha256(partial) != digest:
-        partial.unlink()
-        raise ValueError(f"{weights.title} arrived damaged and was thrown away; start the download again.")
-    if target.suffix == Path(weights.file).suffix:
-        os.replace(partial, target)
-    else:
-        as_pickle = partial.with_suffix(Path(weights.file).suffix)
-        os.replace(partial, as_pickle)
+    _check_room(folder, published.size - (partial.stat().st_size if partial.exists() else 0), weights)
+    with held(partial) as is_mine:
+        if is_mine is False:
+            raise OSError(f"{weights.title} is being fetched by another program already; wait until it is done.")
         try:
-            write_half(read_unet(as_pickle), target)
-        finally:
-            as_pickle.unlink()
+            yield from _fetch(published, partial)
+        except OSError as error:
+            if error.errno in (errno.EFBIG, errno.ENOSPC):
+                raise OSError(
+                    f"Cannot write {target}: the disk is full. Make room and start again; it goes on."
+                ) from None
+            raise
+        if published.sha256 and _sha256(partial) != published.sha256:
+            partial.unlink()
+            raise ValueError(f"{weights.title} arrived damaged and was thrown away; start the download again.")
+        if target.suffix == Path(weights.file).suffix:
+            os.replace(partial, target)
+            return
+        try:
+            write_half(read_unet(partial), target)
+        except UnsupportedCheckpointError:
+            partial.unlink()
+            raise
+        partial.unlink()
+
+
+def _fetch(published: _Published, partial: Path) -> Iterator[Progress]:
+    with partial.open("ab") as file:
+        while (there := file.tell()) < published.size:
+            file.write(published.read(there))
+            file.flush()
+            yield Progress(file.tell(), published.size)
 
 
 class _Published:

@@ -6,10 +6,20 @@ Knows nothing of what is in them.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+DAY = 24 * 3600
+"""Seconds after which an unfinished file is nobody's any more, where it cannot be told who holds it."""
 
 
 def require_file(path: str | os.PathLike, noun: str) -> Path:
@@ -58,9 +68,51 @@ def write_target(path: str | os.PathLike) -> Path:
     return Path(os.path.realpath(path))
 
 
-def name_beside(target: Path) -> Path:
-    """A hidden name in the same folder, to write to before `target` is replaced."""
-    return target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}{target.suffix}")
+@contextmanager
+def held(path: Path) -> Iterator[bool | None]:
+    """Whether this program holds the file, until the block ends or the program does: False if another one does, None
+    where it cannot be told, as on Windows."""
+    if fcntl is None:
+        yield None
+        return
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_mine = True
+        except BlockingIOError:
+            is_mine = False
+        except OSError:  # a file system without locks
+            is_mine = None
+        yield is_mine
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A hidden name in the same folder, to write to before it replaces `target`; gone when the block ends.
+
+    What programs that were killed left there under such names is removed first.
+    """
+    _sweep(target.parent)
+    while True:
+        partial = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}.partial{target.suffix}")
+        with held(partial) as is_mine:
+            if is_mine is False or is_mine and not partial.exists():  # another program's sweep came in between
+                continue
+            try:
+                yield partial
+            finally:
+                with suppress(OSError):  # where no file can be there is none to remove
+                    partial.unlink(missing_ok=True)
+            return
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what is unfinished and in nobody's hands, once per program: folders may be large."""
+    for path in folder.glob(".*-" + 8 * "[0-9a-f]" + ".partial*"):
+        with suppress(OSError), held(path) as is_mine:
+            if is_mine or is_mine is None and time.time() - path.stat().st_mtime > DAY:
+                path.unlink()
 
 
 @contextmanager
@@ -74,18 +126,14 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     target = write_target(path)
     is_stream = target.exists() and not target.is_file()
-    partial = target if is_stream else name_beside(target)
     try:
-        yield partial
-        if not is_stream:
-            os.replace(partial, target)
+        with nullcontext(target) if is_stream else beside(target) as partial:
+            yield partial
+            if not is_stream:
+                os.replace(partial, target)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(error.errno, f"Cannot write {path} ({reason}); check the folder and the free space.") from None
-    finally:
-        if not is_stream:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .files import write_text
+
 PAIRS = 20
 """A rater is shown at most."""
 QUESTIONS = ("realism", "sync")
@@ -81,8 +83,8 @@ def make_study(systems: dict[str, Path], output: Path, *, seed: int = 0) -> int:
     shown = [[blind[one, clip], blind[other, clip]] for one, other, clip in pairs]
     page = (files(__package__) / "study.html").read_text(encoding="utf-8")
     settings = {"pairs": shown, "shown": PAIRS, "questions": QUESTIONS}
-    (output / "index.html").write_text(page.replace("/*SETTINGS*/{}", json.dumps(settings)), encoding="utf-8")
-    (output / KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
+    write_text(output / "index.html", page.replace("/*SETTINGS*/{}", json.dumps(settings)))
+    write_text(output / KEY, json.dumps(key, indent=1))
     return len(pairs)
 
 

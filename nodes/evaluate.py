@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 
 from ..animal_lipsync.evaluate import evaluate
 from ..animal_lipsync.evaluation_page import MEASURES, evaluation_page
+from ..animal_lipsync.files import write_text
 from ..animal_lipsync.motion import speech_to_motion
 from .finding import find_face
 from .media import open_source, with_progress
@@ -71,7 +72,7 @@ class EvaluateLipSync(io.ComfyNode):
             filename_prefix, folder_paths.get_output_directory()
         )
         path = Path(folder) / f"{name}_{number:05}_.html"
-        path.write_text(evaluation_page({"video": result}), encoding="utf-8")
+        write_text(path, evaluation_page({"video": result}))
         lines = [
             f"{MEASURES[measure][0]}: {value:.2f}" for measure, value in result.summary().items() if value is not None
         ]

@@ -36,10 +36,10 @@ if [ -z "${COMFYUI_PATH:-}" ]; then
 fi
 export COMFYUI_PATH
 
-wanted=$(echo "$torch" | cat - pyproject.toml "$COMFYUI_PATH/requirements.txt" | sha256sum)
+wanted=$(echo "$torch" | cat - pyproject.toml scripts/test.sh "$COMFYUI_PATH/requirements.txt" | sha256sum)
 if [ "$(cat .venv-test/installed 2>/dev/null)" != "$wanted" ]; then
   # One resolution, so that ComfyUI's unpinned torch keeps the versions above.
-  .venv-test/bin/pip install -q $torch -r "$COMFYUI_PATH/requirements.txt" -e ".[test]"
+  .venv-test/bin/pip install -q $torch -r "$COMFYUI_PATH/requirements.txt" -e ".[test,cluster]"
   echo "$wanted" > .venv-test/installed
 fi
 

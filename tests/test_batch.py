@@ -43,6 +43,20 @@ def test_closing_the_results_ends_the_processes(tmp_path):
     assert len(list(tmp_path.iterdir())) == made < 26
 
 
+@pytest.fixture
+def cluster():
+    """Ray on three nodes of one worker each, the first of which only keeps the books."""
+    ray = pytest.importorskip("ray", reason="needs pip install 'animal-lipsync[cluster]'")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        yield cluster, [cluster.add_node(num_cpus=1) for _ in range(2)]
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
 def test_ray_gives_the_same_results(tmp_path):
     ray = pytest.importorskip("ray", reason="needs pip install 'animal-lipsync[cluster]'")
     from animal_lipsync.cluster import run_on_ray
@@ -55,6 +69,21 @@ def test_ray_gives_the_same_results(tmp_path):
         ray.shutdown()
     assert [results[line].output for line in range(1, 7)] == [f"{line}.txt" for line in range(1, 7)]
     assert (tmp_path / "6.txt").read_text() == "f"
+
+
+def test_a_node_that_is_lost_costs_no_row_on_ray(tmp_path, cluster):
+    from animal_lipsync.cluster import run_on_ray
+
+    cluster, nodes = cluster
+    names = "abcdefghijklmnop"
+    results = run_on_ray(jobs(tmp_path, *names), write_source, folder=tmp_path, address=cluster.address)
+    done = [next(results) for _ in range(3)]
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    done += results
+    assert sorted(result.line for result in done) == list(range(1, 17))
+    assert {result.output: (tmp_path / result.output).read_text() for result in done} == {
+        f"{i}.txt": name for i, name in enumerate(names, 1)
+    }
 
 
 @pytest.fixture

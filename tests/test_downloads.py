@@ -121,6 +121,37 @@ def test_musetalks_pickle_becomes_safetensors_of_half_its_size(reach, tmp_path):
     assert read_unet(made)["conv_in.weight"].dtype == torch.float16
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
+def test_two_programs_do_not_fetch_one_file_at_once(hub, tmp_path):
+    with closing(download(WHISPER, tmp_path)) as coming:
+        next(coming)
+        with pytest.raises(OSError, match="another program"):
+            list(download(WHISPER, tmp_path))
+        list(coming)
+    assert (tmp_path / WHISPER.name).read_bytes() == CONTENT and len(list(tmp_path.iterdir())) == 1
+
+
+def test_killed_while_it_converts_it_fetches_nothing_again(reach, tmp_path, monkeypatch):
+    pytest.importorskip("diffusers", reason="diffusers is not installed")
+    from animal_lipsync.networks import build_unet
+
+    torch.save(build_unet(32).state_dict(), tmp_path / "unet.pth")
+    weights = WEIGHTS["musetalk-1.5"]
+    models = tmp_path / "models"
+    with Hub(weights.repository, {weights.file: (tmp_path / "unet.pth").read_bytes()}) as hub:
+        reach(hub.url)
+        code = (
+            "import os, signal, sys\nfrom animal_lipsync import downloads\n"
+            "downloads.write_half = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+            "list(downloads.download(downloads.WEIGHTS['musetalk-1.5'], sys.argv[1]))"
+        )
+        environment = {**os.environ, "HF_ENDPOINT": hub.url}
+        subprocess.run([sys.executable, "-c", code, str(models)], cwd=ROOT, env=environment)
+        sent = hub.sent
+        list(download(weights, models))
+    assert hub.sent == sent and [file.name for file in models.iterdir()] == [weights.name]
+
+
 def test_the_command_shows_the_licence_and_what_is_there(hub, tmp_path, capsys):
     folder = ["--models", str(tmp_path), "--json"]
     assert cli.main(["models", "list", *folder]) == 0

@@ -1,8 +1,13 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from animal_lipsync.files import replacing, require_file, require_output, write_text
+
+ROOT = Path(__file__).parents[1]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and permissions are POSIX")
 
@@ -73,3 +78,27 @@ def test_a_file_without_permission_is_not_called_damaged(tmp_path):
             require_file(tmp_path / "a.png", "picture")
     finally:
         os.seteuid(user)
+
+
+@posix
+def test_what_a_killed_program_left_is_gone_after_the_next_and_nothing_that_is_in_use(tmp_path):
+    code = (
+        "import sys, time\nfrom animal_lipsync.files import replacing\nfrom pathlib import Path\n"
+        "with replacing(Path(sys.argv[1]) / 'a.mp4') as partial:\n"
+        "    partial.write_text('half')\n    print(flush=True)\n    time.sleep(60)"
+    )
+    killed, working = (
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+        for _ in range(2)
+    )
+    for process in (killed, working):
+        process.stdout.readline()
+    killed.kill()
+    killed.wait()
+    (tmp_path / ".mine-12345678.mp4").touch()
+    write_text(tmp_path / "b.txt", "")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    working.kill()
+    working.wait()
+    assert len(names) == 3 and [names[1], names[2]] == [".mine-12345678.mp4", "b.txt"]
+    assert names[0].startswith(".a-") and names[0].endswith(".partial.mp4")
