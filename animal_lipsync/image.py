@@ -88,7 +88,8 @@ def to_frames(pixels: np.ndarray) -> torch.Tensor:
     """(T, H, W, 3) uint8 -> (T, 3, H, W) float32 in [0, 1]; 0 is black, 255 is 1."""
     import torch
 
-    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    # torch takes no array that must not be written to, such as Pillow's
+    planes = torch.from_numpy(np.require(pixels, requirements="CW")).permute(0, 3, 1, 2)
     return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 

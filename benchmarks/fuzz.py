@@ -16,6 +16,7 @@ import os
 import random
 import resource
 import signal
+import sys
 import tempfile
 import warnings
 from fractions import Fraction
@@ -25,15 +26,18 @@ import av
 import numpy as np
 from PIL import Image
 
-from animal_lipsync import cues, performance
-from animal_lipsync.audio import load_audio, probe_audio
-from animal_lipsync.clip import Clip
-from animal_lipsync.edits import Edits
-from animal_lipsync.formats import read_motion
-from animal_lipsync.image import is_picture, read_picture
-from animal_lipsync.motion import keyframes_to_motion
-from animal_lipsync.table import faces_to_csv, read_faces
-from animal_lipsync.types import Cue, Faces, FormatError, MouthMotion, VisemeTrack
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from animal_lipsync import cues, performance  # noqa: E402
+from animal_lipsync.audio import load_audio, probe_audio  # noqa: E402
+from animal_lipsync.clip import Clip  # noqa: E402
+from animal_lipsync.edits import Edits  # noqa: E402
+from animal_lipsync.formats import read_motion  # noqa: E402
+from animal_lipsync.image import is_picture, read_picture  # noqa: E402
+from animal_lipsync.motion import keyframes_to_motion  # noqa: E402
+from animal_lipsync.table import faces_to_csv, read_faces  # noqa: E402
+from animal_lipsync.types import Cue, Faces, FormatError, MouthMotion, VisemeTrack  # noqa: E402
 
 BATCH = 40
 PATIENCE = 20  # seconds

@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from speed import RATE, scene, voice
+from speed import RATE, scene, voice  # puts the package within reach
 
 GFLOP = {"unet": 177.8, "decode": 622.2, "encode": 2 * 272.7}
 """Of one frame of 256 x 256; an encode is of the hidden and of the shown face."""

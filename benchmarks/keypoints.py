@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "dev" / "keypoints")]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "dev" / "keypoints"))
 
 from train import is_held_out  # noqa: E402
 
@@ -137,7 +138,7 @@ def time_video(pixels: np.ndarray) -> float:
 
 def labelled_sets(data: Path, more: Path | None) -> dict[str, dict[Path, list[dict]]]:
     """Labelled faces by picture, by set."""
-    labels = json.loads((HERE.parent / "dev" / "keypoints" / "labels.json").read_text())["faces"]
+    labels = json.loads((ROOT / "dev" / "keypoints" / "labels.json").read_text())["faces"]
     by_file = {face["file"]: face for face in labels}
     held_out, cats = {}, {}
     for entry in json.loads((data / "train" / "annotations.json").read_text()):
@@ -166,7 +167,7 @@ def labelled_sets(data: Path, more: Path | None) -> dict[str, dict[Path, list[di
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("ANIMAL_LIPSYNC_DATA", HERE.parent.parent / "shared" / "data")
+    default = os.environ.get("ANIMAL_LIPSYNC_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--more", type=Path)
     parser.add_argument("--min-score", type=float, default=0.3)

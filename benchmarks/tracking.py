@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 from animal_lipsync.cache import FaceCache  # noqa: E402
 from animal_lipsync.clip import Clip  # noqa: E402

@@ -1,5 +1,6 @@
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -39,6 +40,14 @@ def test_pixels_survive_the_round_trip_through_frames(pixels):
 def test_to_frames_maps_0_to_black_and_255_to_1():
     frames = to_frames(np.arange(256, dtype=np.uint8).reshape(1, 256, 1, 1).repeat(3, axis=3))
     assert frames.min() == 0 and frames.max() == 1
+
+
+def test_pixels_that_must_not_be_written_to_are_read_without_a_warning():
+    pixels = np.asarray(Image.fromarray(gradient()))[None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = to_frames(pixels)
+    np.testing.assert_array_equal(to_pixels(frames), pixels)
 
 
 def test_to_pixels_rounds_and_clamps_without_touching_its_input():
