@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SIZE = 256
 """Pixels of a crop's side."""
@@ -36,6 +36,28 @@ class MouthNetworks:
     """Of what the UNet is given."""
     positions: bool = True
     """Add `token_positions`, as upstream does when it draws; a network trained without them wants False."""
+
+
+@dataclass(frozen=True, eq=False)
+class Painter:
+    """Networks that can be trained: all on one device, gradients flowing through `unet` and `decode`."""
+
+    networks: MouthNetworks
+    network: nn.Module
+    """Whose layers are adapted: what `networks.unet` calls, diffusers' or ComfyUI's."""
+    decoder: nn.Module
+    """What `networks.decode` calls, likewise."""
+
+    @property
+    def middle(self) -> nn.Module:
+        return self.network.mid_block if hasattr(self.network, "mid_block") else self.network.middle_block
+
+    @property
+    def decoder_blocks(self) -> list[nn.Module]:
+        """All but the last, which is the picture already."""
+        if hasattr(self.decoder, "up_blocks"):
+            return list(self.decoder.up_blocks)[:-1]
+        return [level.block[-1] for level in list(self.decoder.up)[:0:-1]]
 
 
 def token_positions() -> Tensor:

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from .checkpoints import read_unet, read_vae
-from .musetalk import LATENT_SCALE, SIZE, TOKEN_WIDTH, MouthNetworks
+from .musetalk import LATENT_SCALE, SIZE, TOKEN_WIDTH, MouthNetworks, Painter
 
 
 def build_unet(channels: int = 320) -> UNet2DConditionModel:
@@ -55,12 +55,31 @@ def load_networks(
         UnsupportedCheckpointError: a file holds another network, or is damaged.
     """
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.float16)
+    painter, codec = _read(unet, vae)
+    return connect(fold_time(painter), codec, device=device, dtype=dtype, positions=positions, compile=compile)
+
+
+def load_painter(
+    unet: str | os.PathLike, vae: str | os.PathLike, *, device: str = "cpu", positions: bool = True
+) -> Painter:
+    """The networks of two checkpoints, ready to be trained: in bfloat16 on a graphics card that has it.
+
+    Raises:
+        UnsupportedCheckpointError: as `load_networks`.
+    """
+    is_small = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+    painter, codec = _read(unet, vae)
+    dtype = torch.bfloat16 if is_small else torch.float32
+    return Painter(connect(painter, codec, device=device, dtype=dtype, positions=positions), painter, codec.decoder)
+
+
+def _read(unet: str | os.PathLike, vae: str | os.PathLike) -> tuple[UNet2DConditionModel, AutoencoderKL]:
     state, vae_state = read_unet(unet), read_vae(vae)
     with torch.device("meta"):
         painter, codec = build_unet(len(state["conv_in.weight"])), build_vae(len(vae_state["encoder.conv_in.weight"]))
     painter.load_state_dict(state, assign=True)
     codec.load_state_dict(vae_state, assign=True)
-    return connect(fold_time(painter), codec, device=device, dtype=dtype, positions=positions, compile=compile)
+    return painter, codec
 
 
 def connect(

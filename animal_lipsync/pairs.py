@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib.resources import files
 from math import ceil
 from typing import Literal
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .audio import load_audio
 from .augmentation import UNCHANGED, USUAL, Augmentation, Look, cut, draw_look, draw_place
 from .dataset import CROP, MARGIN, OPENING, Piece
 from .engine import WarpEngine
@@ -101,6 +103,11 @@ def listen(voice: Audio, hear: Callable[[Audio], SpeechFeatures]) -> Voice:
     """
     motion = speech_to_motion(voice, RATE)
     return Voice(motion, hear(voice).resampled(RATE, len(motion)))
+
+
+def sample_voices() -> list[Audio]:
+    """The recordings that ship, for who has no voice at hand."""
+    return [load_audio(files(__package__) / "samples" / name, mono=True) for name in ("voice.wav", "answer.wav")]
 
 
 class Pairs:

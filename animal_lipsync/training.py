@@ -1,4 +1,4 @@
-"""Trains a LoRA that paints one pet's own mouth. Reads from top to bottom: settings, networks, one step, the loop.
+"""Trains a LoRA that paints one pet's own mouth. Reads from top to bottom: settings, the run, the loop, one step.
 
 A run can be cut off at any moment and goes on bit for bit: every draw depends on the seed and the step alone, and
 checkpoints appear complete or not at all.
@@ -32,7 +32,7 @@ from .files import replacing, write_text
 from .image import to_pixels, write_picture
 from .lora import Lora, Part, network_hash, new_lora
 from .losses import Critic, Rule
-from .musetalk import MouthNetworks, latents_of, paint_latents
+from .musetalk import Painter, latents_of, paint_latents
 from .pairs import SHARES, Kind, Pair, Pairs
 from .types import FaceTrack
 
@@ -129,28 +129,6 @@ class TrainConfig:
             return cls(**known)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(f"These are no settings of a training ({error}).") from None
-
-
-@dataclass(frozen=True, eq=False)
-class Painter:
-    """Networks that can be trained: all on one device, gradients flowing through `unet` and `decode`."""
-
-    networks: MouthNetworks
-    network: nn.Module
-    """Whose layers are adapted: what `networks.unet` calls, diffusers' or ComfyUI's."""
-    decoder: nn.Module
-    """What `networks.decode` calls, likewise."""
-
-    @property
-    def middle(self) -> nn.Module:
-        return self.network.mid_block if hasattr(self.network, "mid_block") else self.network.middle_block
-
-    @property
-    def decoder_blocks(self) -> list[nn.Module]:
-        """All but the last, which is the picture already."""
-        if hasattr(self.decoder, "up_blocks"):
-            return list(self.decoder.up_blocks)[:-1]
-        return [level.block[-1] for level in list(self.decoder.up)[:0:-1]]
 
 
 @dataclass(frozen=True, eq=False)
