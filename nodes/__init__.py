@@ -20,6 +20,7 @@ from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
 from .preview import VisemesPreview
 from .prompted import FindHeadsByPrompt
 from .samples import provide_samples
+from .training import TrainPetLora
 from .voice_routes import add_voice_routes
 
 NODES = [
@@ -49,6 +50,7 @@ NODES = [
     Compare,
     EvaluateLipSync,
     TakeTurns,
+    TrainPetLora,
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import comfy.model_management
@@ -12,7 +13,7 @@ import comfy.utils
 import torch
 
 from ..animal_lipsync.checkpoints import UnsupportedCheckpointError, converted, read_unet
-from ..animal_lipsync.musetalk import LATENT_SCALE, TOKEN_WIDTH, MouthNetworks
+from ..animal_lipsync.musetalk import LATENT_SCALE, TOKEN_WIDTH, MouthNetworks, Painter
 
 
 class MuseTalk(comfy.supported_models.SD15):
@@ -92,9 +93,8 @@ def to_networks(model, vae, *, decoder=None, positions: bool = True) -> MouthNet
     Raises:
         ValueError: the MODEL or a VAE is of another kind.
     """
-    network, config = model.model.diffusion_model, model.model.model_config.unet_config
-    if config.get("in_channels") != 8 or config.get("context_dim") != TOKEN_WIDTH:
-        raise ValueError("The model is not MuseTalk; connect Load MuseTalk, with LoRA loaders behind it if you like.")
+    _require_musetalk(model)
+    network = model.model.diffusion_model
     to_encoder(decoder or vae)
     device = model.load_device
 
@@ -108,3 +108,39 @@ def to_networks(model, vae, *, decoder=None, positions: bool = True) -> MouthNet
         return (decoder or vae).decode(latents.float() / LATENT_SCALE).movedim(-1, 1).float()
 
     return MouthNetworks(to_encoder(vae), unet, decode, device, model.model.get_dtype_inference(), positions)
+
+
+def to_painter(model, vae, *, positions: bool = True) -> Painter:
+    """Copies of a MODEL and a VAE that can be trained; call it outside of inference mode.
+
+    Raises:
+        ValueError: as `to_networks`.
+    """
+    _require_musetalk(model)
+    to_encoder(vae)
+    management = comfy.model_management
+    device = model.load_device
+    dtype = torch.bfloat16 if management.should_use_bf16(device) else torch.float32
+    patcher = model.clone(force_deepcopy=True)
+    management.load_models_gpu([patcher], force_full_load=True)
+    network = patcher.model.diffusion_model.eval().requires_grad_(False)
+    codec = deepcopy(vae.first_stage_model).to(device, dtype).eval().requires_grad_(False)
+
+    def encode(crops):
+        return LATENT_SCALE * codec.encode((2 * crops - 1).to(device, dtype)).float()
+
+    def unet(latents, tokens):
+        now = torch.zeros(len(latents), device=device)
+        return network(latents.to(device), now, context=tokens.to(device))
+
+    def decode(latents):
+        return (codec.decode(latents.to(dtype) / LATENT_SCALE).float() / 2 + 0.5).clamp(0, 1)
+
+    networks = MouthNetworks(encode, unet, decode, device, dtype, positions)
+    return Painter(networks, network, codec.decoder)
+
+
+def _require_musetalk(model) -> None:
+    config = model.model.model_config.unet_config
+    if config.get("in_channels") != 8 or config.get("context_dim") != TOKEN_WIDTH:
+        raise ValueError("The model is not MuseTalk; connect Load MuseTalk, with LoRA loaders behind it if you like.")

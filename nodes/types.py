@@ -8,6 +8,7 @@ FACE_LANDMARKS  filmed faces, of core's Detect Face Landmarks (MediaPipe).
 MOUTH_STITCH  `MouthStitch` (crop.py).
 SPEECH_FEATURES  `SpeechFeatures`: a voice as Whisper hears it.
 PREPARED_ANIMAL  `PreparedAnimal`.
+PET_DATASET  `PetDataset`: pieces of one pet's clips to train on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ FaceLandmarks = io.Custom("FACE_LANDMARKS")
 Stitch = io.Custom("MOUTH_STITCH")
 Features = io.Custom("SPEECH_FEATURES")
 Prepared = io.Custom("PREPARED_ANIMAL")
+Dataset = io.Custom("PET_DATASET")
 
 
 def to_audio(voice: dict | None) -> Audio:
