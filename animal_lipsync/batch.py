@@ -17,8 +17,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 ROOM = 1.3e9
 """Bytes a job of 1080p needs, with some to spare."""
@@ -207,5 +209,12 @@ def attempt(make: Make, row: Row, key: str) -> Result:
 def _start_worker(folder: Path) -> None:
     import torch
 
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     torch.set_num_threads(1)  # cores are shared out by rows
     os.chdir(folder)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """A killed parent tells its workers nothing; they would wait for rows for ever."""
+    parent.join()
+    os._exit(1)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Hub:
-    """Serves `files`, name in its repository -> content, until the `with` block ends."""
+    """Serves `files`, name in its repository -> content, until the `with` block ends.
 
-    def __init__(self, repository: str, files: dict[str, bytes]):
+    Args:
+        delay: seconds that it waits in the middle of an answer.
+        breaks: share of the answers that end there.
+    """
+
+    def __init__(self, repository: str, files: dict[str, bytes], *, delay: float = 0.0, breaks: float = 0.0):
         self.repository, self.files = repository, files
         self.digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         self.sizes = {name: len(content) for name, content in files.items()}
@@ -33,7 +40,13 @@ class Hub:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(content)
+                    half = len(content) // 2
+                    self.wfile.write(content[:half])
+                    time.sleep(delay)
+                    if random.random() < breaks:
+                        self.close_connection = True
+                    else:
+                        self.wfile.write(content[half:])
 
             def answer_json(self, value):
                 self.answer(json.dumps(value).encode(), Content_Type="application/json")

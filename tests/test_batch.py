@@ -1,5 +1,8 @@
 import csv
 import json
+import os
+import subprocess
+import sys
 import time
 import wave
 from dataclasses import replace
@@ -41,6 +44,31 @@ def test_closing_the_results_ends_the_processes(tmp_path):
     made = len(list(tmp_path.iterdir()))
     time.sleep(0.5)
     assert len(list(tmp_path.iterdir())) == made < 26
+
+
+@pytest.mark.skipif(os.name != "posix", reason="looks for processes by their session")
+def test_workers_end_with_a_batch_that_is_killed(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom animal_lipsync.batch import Row, run_here\n"
+        "from tests.jobs import write_source\n"
+        "if __name__ == '__main__':\n"
+        "    jobs = [(Row(i, {'source': 'a', 'output': f'{i}.txt'}), str(i)) for i in range(99)]\n"
+        "    list(run_here(jobs, write_source, workers=1, folder=Path(sys.argv[1])))"
+    )
+    (tmp_path / "run.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "run.py"), str(tmp_path)]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    while not (tmp_path / "0.txt").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
 
 
 @pytest.fixture

@@ -1,0 +1,389 @@
+"""Whether abuse loses anything: programs killed at random moments, thousands of jobs in one, full disks, bad networks.
+
+    python -m benchmarks.endurance [kill soak disk network clock] [--times 100] [--jobs 10000] [--seed 0]
+
+All media are tiny. Programs run as forks of this one, so that none has to load PyTorch again; a process of a batch has,
+so batches are killed a quarter as often. POSIX only. The last line is JSON, one object for each campaign; whatever is
+found torn, lost or left stands in it under a name that says so, and should be 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import os
+import random
+import resource
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from animal_lipsync import cli, downloads, files
+from animal_lipsync.batch import Row
+from animal_lipsync.cache import FaceCache
+from animal_lipsync.clip import Clip
+from animal_lipsync.commands.batch import make
+from animal_lipsync.image import read_picture, to_pixels, write_picture
+from animal_lipsync.prepared import PreparedAnimal
+from animal_lipsync.types import Faces
+from animal_lipsync.video import probe
+from animal_lipsync.video_writer import VideoWriter
+from benchmarks.speed import voice
+from tests.animals import as_document, make_face, soft_picture
+from tests.hub import Hub
+
+SIDE, SECONDS = 64, 0.2
+FRAMES = round(25 * SECONDS)
+WEIGHTS = downloads.WEIGHTS["whisper-tiny"]
+PATIENCE = 60
+
+
+def scene(folder: Path) -> None:
+    """A picture, a clip, a voice and the face in both, as small as they come."""
+    write_picture(folder / "cat.png", to_pixels(soft_picture(SIDE, SIDE))[0])
+    face = make_face(at=(32, 30), size=9, species="cat")
+    (folder / "cat.json").write_text(as_document(face, SIDE, SIDE).to_json())
+    voice(SECONDS, str(folder))
+    with VideoWriter(folder / "cat.clip.mp4", SIDE, SIDE, Fraction(25)) as video:
+        for _ in range(3):
+            video.write(read_picture(folder / "cat.png"))
+
+
+def command(*arguments: str) -> None:
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+        code = cli.main([*arguments, "--json"])
+    if code:
+        raise RuntimeError(f"exit code {code}")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a video can be played to its end, sound and all."""
+    frames = sum(1 for _ in Clip.open(path).read(FRAMES))
+    return frames == FRAMES == probe(path).frames and probe(path).has_audio
+
+
+# ---- what is killed --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    run: Callable[[Path], None]
+    """In a folder made by `scene`, in a process of its own."""
+    made: str
+    """Pattern of the files that it makes."""
+    is_whole: Callable[[Path], bool]
+    share: float = 1.0
+    """Of the times that it is killed, for jobs that take long."""
+
+
+def render(folder: Path) -> None:
+    command("animate", "cat.png", "voice.wav", "--keypoints", "cat.json", "-o", "made.mp4")
+
+
+def prepare(folder: Path) -> None:
+    latents = {index.to_bytes(16, "big"): torch.full((8, 32, 32), float(index)) for index in range(100)}
+    faces = Faces.from_json((folder / "cat.json").read_text())
+    PreparedAnimal(faces, latents, True, 0.6).save(folder / "made.safetensors")
+
+
+def is_prepared(path: Path) -> bool:
+    latents = PreparedAnimal.load(path).latents
+    return all((latents[name] == int.from_bytes(name, "big")).all() for name in latents) and len(latents) == 100
+
+
+def keep(folder: Path) -> None:
+    faces = Faces.from_json((folder / "cat.json").read_text())
+    for number in range(40):
+        FaceCache(folder / "made", limit=20_000).put(f"{number % 8}", faces)
+
+
+def is_kept(path: Path) -> bool:
+    return FaceCache(path.parent).get(path.stem) is not None
+
+
+def batch(folder: Path) -> None:
+    row = {"source": "cat.png", "voice": "voice.wav", "keypoints": "cat.json"}
+    lines = [json.dumps({**row, "output": f"made-{number}.mp4"}) for number in range(4)]
+    (folder / "jobs.jsonl").write_text("\n".join(lines))
+    command("batch", "jobs.jsonl", "--workers", "1")
+
+
+def fetch(folder: Path) -> None:
+    list(downloads.download(WEIGHTS, folder / "made"))
+
+
+def is_fetched(path: Path) -> bool:
+    return path.read_bytes() == content()
+
+
+def content() -> bytes:
+    return random.Random(0).randbytes(2_000_000)
+
+
+KILLED = {
+    "render": Job(render, "made.mp4", is_whole),
+    "prepare": Job(prepare, "made.safetensors", is_prepared),
+    "cache": Job(keep, "made/[!.]*.npz", is_kept),
+    "download": Job(fetch, "made/whisper-tiny.safetensors", is_fetched),
+    "batch": Job(batch, "made-*.mp4", is_whole, share=0.25),
+}
+
+
+def kill(draw: random.Random, times: int, names: list[str]) -> dict:
+    """Each job killed at random moments of its run and begun again; outputs are taken away now and then."""
+    return {name: kill_one(KILLED[name], draw, round(times * KILLED[name].share)) for name in names}
+
+
+def kill_one(job: Job, draw: random.Random, times: int) -> dict:
+    counts = Counter(torn=0, left_running=0, left_behind=0, lost=0)
+    with tempfile.TemporaryDirectory() as name, serving() as url:
+        folder = Path(name)
+        scene(folder)
+        point_at(url)
+        durations = []
+        for _ in range(3):
+            start = time.perf_counter()
+            counts["lost"] += wait_for(begin(job, folder))
+            durations.append(time.perf_counter() - start)
+        litter = 0
+        for _ in range(times):
+            if draw.random() < 0.5:
+                for path in folder.glob(job.made):
+                    path.unlink()
+                for path in folder.glob("*.results.jsonl"):
+                    path.unlink()
+            pid = begin(job, folder)
+            time.sleep(draw.uniform(0, min(durations)))
+            os.kill(pid, signal.SIGKILL)
+            counts["killed at work" if wait_for(pid) else "already done"] += 1
+            counts["left_running"] += not ends(pid)
+            counts["torn"] += sum(not job.is_whole(path) for path in folder.glob(job.made))
+            litter = max(litter, len(unfinished(folder)))
+        counts["lost"] += wait_for(begin(job, folder))
+        counts["lost"] += not any(folder.glob(job.made))
+        counts["left_behind"] = len(unfinished(folder))
+    return {**counts, "most unfinished files at once": litter}
+
+
+def begin(job: Job, folder: Path) -> int:
+    """The process that does it, in a session of its own."""
+    pid = os.fork()
+    if pid:
+        return pid
+    files._sweep.cache_clear()  # a program of its own would not have looked there yet
+    os.setsid()
+    os.chdir(folder)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        job.run(folder)
+        os._exit(0)
+    except BaseException:
+        os._exit(1)
+
+
+def wait_for(pid: int) -> bool:
+    """Whether it came to another end than a good one."""
+    return os.waitpid(pid, 0)[1] != 0
+
+
+def ends(session: int) -> bool:
+    """Whether all processes of a session end by themselves."""
+    for _ in range(PATIENCE * 10):
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    os.killpg(session, signal.SIGKILL)
+    return False
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob(".*") if path.is_file()]
+
+
+@contextlib.contextmanager
+def serving(**options) -> Iterator[str]:
+    """The address of a stand-in for Hugging Face, which runs as a process of its own."""
+    source, sink = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with Hub(WEIGHTS.repository, {WEIGHTS.file: content()}, **options) as hub:
+            os.write(sink, hub.url.encode() + b"\n")
+            signal.pause()
+    os.close(sink)
+    with open(source) as told:
+        url = told.readline().strip()
+    try:
+        yield url
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def point_at(url: str) -> None:
+    from huggingface_hub import constants
+
+    constants.ENDPOINT = url
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = url + "/{repo_id}/resolve/{revision}/{filename}"
+    downloads.PIECE = 100_000
+
+
+# ---- what goes on for long -------------------------------------------------------------------------------------------
+
+
+def soak(draw: random.Random, jobs: int) -> dict:
+    """Jobs of three kinds, one after the other in this process; what it holds is written down now and then."""
+    counts, held = Counter(), []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chdir(folder)
+        scene(folder)
+        still = {"source": "cat.png", "voice": "voice.wav", "keypoints": "cat.json"}
+        rows = [
+            {**still, "output": "still.mp4"},
+            {**still, "output": "styled.mp4", "nod": "2", "blinks": "40", "style": "cartoon"},
+            {**still, "output": "clip.mp4", "source": "cat.clip.mp4"},
+            {**still, "output": "bad.mp4", "voice": "cat.json"},
+        ]
+        start = time.process_time()
+        for number in range(jobs):
+            row = rows[number % len(rows)]
+            try:
+                make(Row(number, row))
+                counts["made"] += 1
+            except ValueError:
+                counts["refused"] += 1
+            if number in (jobs // 10, jobs // 2, jobs - 1):
+                held.append(holdings())
+                print(number + 1, held[-1], f"{time.process_time() - start:.0f} s of CPU", flush=True)
+        counts["torn"] = sum(not is_whole(folder / row["output"]) for row in rows[:3])
+        counts["left_behind"] = len(unfinished(folder))
+    first, _, last = held
+    return {**counts, "after a tenth": first, "at the end": last}
+
+
+def holdings() -> dict:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "mb": round(pages * resource.getpagesize() / 1e6, 1),
+        "files": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+    }
+
+
+# ---- what the world does ---------------------------------------------------------------------------------------------
+
+
+def disk(draw: random.Random, times: int) -> dict:
+    """Each job with no room for more than a random part of what it writes: it must say so and leave nothing."""
+    counts = Counter(torn=0, left_behind=0, silent=0)
+    for name in ("render", "prepare", "cache", "download"):
+        job = KILLED[name]
+        with tempfile.TemporaryDirectory() as place, serving() as url:
+            folder = Path(place)
+            scene(folder)
+            point_at(url)
+            wait_for(begin(job, folder))
+            size = max(path.stat().st_size for path in folder.glob(job.made))
+            for _ in range(times):
+                for path in [*folder.glob(job.made), *unfinished(folder)]:
+                    path.unlink()
+                failed = wait_for(begin(limited(job, draw.randrange(size)), folder))
+                made = list(folder.glob(job.made))
+                counts["torn"] += sum(not job.is_whole(path) for path in made)
+                counts["silent"] += not failed and not made and name != "cache"  # without a cache all goes on
+                counts["left_behind"] += len(unfinished(folder)) if name != "download" else 0  # which goes on there
+                counts["refused"] += failed
+                counts["done all the same"] += not failed
+    return dict(counts)
+
+
+def limited(job: Job, size: int) -> Job:
+    def run(folder: Path) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        job.run(folder)
+
+    return Job(run, job.made, job.is_whole)
+
+
+def network(draw: random.Random, times: int) -> dict:
+    """Downloads from a server that is slow and breaks off, begun again until they are done."""
+    counts, job = Counter(torn=0, given_up=0), KILLED["download"]
+    with tempfile.TemporaryDirectory() as place, serving(delay=0.005, breaks=0.1) as url:
+        folder = Path(place)
+        scene(folder)
+        point_at(url)
+        for _ in range(times):
+            for path in folder.glob(job.made):
+                path.unlink()
+            for _ in range(50):
+                counts["attempts"] += 1
+                failed = wait_for(begin(job, folder))
+                counts["torn"] += sum(not job.is_whole(path) for path in folder.glob(job.made))
+                if not failed:
+                    break
+            counts["given_up"] += failed
+            counts["downloads"] += 1
+    return dict(counts)
+
+
+def clock(draw: random.Random, times: int) -> dict:
+    """A cache with entries of any year, as after a clock was set: it keeps to its limit, and what it is given."""
+    counts = Counter(lost=0, over_the_limit=0)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        scene(folder)
+        faces = Faces.from_json((folder / "cat.json").read_text())
+        cache = FaceCache(folder / "made", limit=20_000)
+        for number in range(times):
+            for path in cache.folder.glob("*.npz"):
+                year = draw.choice([0, 1, 1e9, time.time(), time.time() + 1e8, 2**33])
+                os.utime(path, (year, year))
+            cache.put(str(number), faces)
+            counts["over_the_limit"] += sum(path.stat().st_size for path in cache.folder.iterdir()) > 20_000
+            counts["lost"] += cache.get(str(number)) is None
+            counts["put"] += 1
+    return dict(counts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    campaigns = ["kill", "soak", "disk", "network", "clock"]
+    parser.add_argument("campaigns", nargs="*", default=campaigns)
+    parser.add_argument("--times", type=int, default=100, help="that each job is killed, and so on")
+    parser.add_argument("--jobs", type=int, default=10_000, help="of the soak")
+    parser.add_argument("--killed", nargs="*", default=list(KILLED), help="jobs that are killed")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.disable()
+    with tempfile.TemporaryDirectory() as warm:  # imports what the forks then share
+        os.chdir(warm)
+        scene(Path(warm))
+        render(Path(warm))
+    results = {}
+    for name in options.campaigns:
+        draw = random.Random(f"{name} {options.seed}")
+        if name == "kill":
+            results[name] = kill(draw, options.times, options.killed)
+        else:
+            results[name] = globals()[name](draw, options.jobs if name == "soak" else options.times)
+        print(name, json.dumps(results[name], indent=1), flush=True)
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

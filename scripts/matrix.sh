@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs the fast tests beside old and new versions of what this pack stands on: bash scripts/matrix.sh [ROW ...]
+#
+# A row is a Python and what pip installs for it; without one, those of ROWS. Each takes up to 6 GB in a folder that
+# is removed when its tests are over, and ends in a line of the table that is printed last.
+#   FOLDER  where the environments are made (.cache/matrix)
+#   TESTS   what pytest is given (--ignore=tests/host); "--collect-only -q" shows only whether everything can be imported
+# python3.10, python3.12 ... must be on the PATH; with pyenv: export PYENV_VERSION=3.10.13:3.12.1:3.13.0
+set -uo pipefail
+cd "$(dirname "$0")/.."
+folder=${FOLDER:-.cache/matrix}
+ROWS=(
+  "3.10 torch==2.4.1 numpy==1.26.4 av==16.0.1 Pillow==10.1.0 safetensors==0.4.2"
+  "3.12 torch==2.8.0 numpy==2.2.6 opencv-python-headless<5"
+  "3.13 torch numpy opencv-python-headless>=5"
+)
+[ $# -eq 0 ] || ROWS=("$@")
+
+table=()
+for row in "${ROWS[@]}"; do
+  python=${row%% *} packages=${row#* } venv=$folder/${row//[^[:alnum:].]/-}
+  rm -rf "$venv"
+  if "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest hypothesis; then
+    have=$("$venv/bin/pip" list --format=freeze | grep -Ei '^(torch|numpy|av|pillow|safetensors|opencv[a-z-]*)==' | tr '\n' ' ')
+    said=$("$venv/bin/python" -m pytest -q -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee /dev/stderr | tail -1)
+  else
+    have=$packages said="cannot be installed"
+  fi
+  rm -rf "$venv"
+  table+=("| $python | $have | $said |")
+done
+printf '%s\n' "| Python | with | fast tests |" "|---|---|---|" "${table[@]}"
