@@ -29,13 +29,20 @@ class MouthCrop:
     """(N,) bool; where it is False `stitch_mouth` leaves the frame alone."""
     size: int
     """Pixels of a crop's side."""
+    tall: np.ndarray | float = 1.0
+    """(N,) how many times as high as wide the part of the frame is that is squeezed into the crop."""
 
     def __len__(self) -> int:
         return len(self.side)
 
     def __getitem__(self, frames: slice | np.ndarray) -> MouthCrop:
         rows = (self.centre, self.across, self.side, self.mouth, self.visible)
-        return MouthCrop(*(row[frames] for row in rows), self.size)
+        return MouthCrop(*(row[frames] for row in rows), self.size, np.broadcast_to(self.tall, len(self))[frames])
+
+    @property
+    def shape(self) -> np.ndarray:
+        """(N, 2) width and height of what is cut, in sides."""
+        return np.stack([np.ones(len(self)), np.broadcast_to(self.tall, len(self))], 1)
 
     def shifted(self, x: float, y: float) -> MouthCrop:
         """The same crops seen from frames whose origin lies at (x, y) of these."""
@@ -46,12 +53,12 @@ class MouthCrop:
         x, y = self.across[:, None, 0], self.across[:, None, 1]
         offset = (xy - self.centre[:, None]) * (self.size / self.side)[:, None, None]
         turned = np.stack([offset[..., 0] * x + offset[..., 1] * y, offset[..., 1] * x - offset[..., 0] * y], -1)
-        return turned + self.size / 2
+        return turned / self.shape[:, None] + self.size / 2
 
     def to_frame(self, xy: np.ndarray) -> np.ndarray:
         """(N, K, 2) pixels of the crop -> pixels of the frame."""
         x, y = self.across[:, None, 0], self.across[:, None, 1]
-        offset = (xy - self.size / 2) * (self.side / self.size)[:, None, None]
+        offset = (xy - self.size / 2) * (self.side[:, None] * self.shape / self.size)[:, None]
         turned = np.stack([offset[..., 0] * x - offset[..., 1] * y, offset[..., 1] * x + offset[..., 0] * y], -1)
         return turned + self.centre[:, None]
 
@@ -83,7 +90,7 @@ def cut_mouth(frames: Tensor, crop: MouthCrop) -> Tensor:
     reduced = F.avg_pool2d(frames, shrink, ceil_mode=True, count_include_pad=False) if shrink > 1 else frames
     # ceil_mode widens the last row and column of cells; the picture then spans this much of the reduced one
     half = np.array([reduced.shape[3], reduced.shape[2]]) * shrink / 2
-    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 2)
+    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 2) * crop.shape[:, None]
     # from a pixel of the crop to one of the frame, both counted from -1 to 1
     places = np.concatenate([axes * (crop.side / 2)[:, None, None], (crop.centre - half)[..., None]], 2) / half[:, None]
     places = torch.as_tensor(places, dtype=frames.dtype, device=frames.device)

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .crop import MouthCrop, cut_mouth
+from .crop import MouthCrop
 from .engine import WarpEngine
-from .lower_face import lower_face_mask, place_lower_face
+from .lower_face import LOWER_FACE, Geometry
 from .musetalk import MouthNetworks, latents_of, paint_latents
 from .sampling import sample_grid
 from .speech_features import SpeechFrames
@@ -50,6 +50,7 @@ class InpaintEngine:
             the guide opens the mouth so much. 0 is what upstream does.
         match_colours: bring the painted face to the colours round it.
         latents: of faces encoded before (`prepared.py`).
+        geometry: where the network's square lies and what is kept of it; that of MuseTalk's scripts is `upstream.py`.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class InpaintEngine:
         opening: float = OPENING,
         match_colours: bool = True,
         latents: dict[bytes, Tensor] | None = None,
+        geometry: Geometry = LOWER_FACE,
     ):
         self.networks = networks
         self.batch = batch
         self.guide = guide
         self.opening = opening
         self.match_colours = match_colours
+        self.geometry = geometry
         self.latents: OrderedDict[bytes, Tensor] = OrderedDict(latents or {})
         self.kept = max(KEPT, len(self.latents))
         self._dtype = networks.dtype
@@ -119,7 +122,7 @@ class InpaintEngine:
         crop = self._place(face)
         crops, latents = self.encode(frames, face, is_still=is_still)
         painted = self._paint(latents.expand(len(rows), -1, -1, -1), speech[rows]).to(frames)
-        mask = lower_face_mask(crop).to(frames.device)
+        mask = self.geometry.mask(crop).to(frames.device)
         if self.match_colours:
             painted = match_colours(painted, crops, mask)
         shown = torch.from_numpy(speech.speaking[rows]).to(frames.device)[:, None, None] * mask
@@ -138,7 +141,7 @@ class InpaintEngine:
         """Crops (N, 3, 256, 256) of faces that lie in these frames, and latents (N, 8, 32, 32), remembered."""
         crop = self._place(face)
         boxes = _boxes(crop, *frames.shape[:1:-1])
-        crops = _cut(frames, crop, boxes)
+        crops = self._cut(frames, crop, boxes)
         names = [self._name(*face) for face in zip(frames, crop.centre, crop.across, crop.side, boxes, strict=True)]
         new = [index for index, name in enumerate(names) if name not in self.latents and name not in names[:index]]
         if new:
@@ -156,14 +159,22 @@ class InpaintEngine:
         return crops, latents
 
     def _place(self, face: FaceTrack) -> MouthCrop:
-        return place_lower_face(face, drop=self.opening)
+        return self.geometry.place(face, drop=self.opening)
+
+    def _cut(self, frames: Tensor, crop: MouthCrop, boxes: np.ndarray) -> Tensor:
+        """(N, 3, 256, 256) crops in 8-bit colours, each from its own box alone, wherever that lies in the frame."""
+        cuts = [
+            self.geometry.cut(frames[index : index + 1, :, y1:y2, x1:x2], crop[index : index + 1].shifted(x1, y1))
+            for index, (x1, y1, x2, y2) in enumerate(boxes.tolist())
+        ]
+        return (torch.cat(cuts) * 255).round() / 255
 
     def _open(self, frame: Tensor, face: FaceTrack, crop: MouthCrop, boxes: np.ndarray, is_still: bool) -> Tensor:
         """(1, 3, 256, 256) crop of a frame (1, 3, H, W), its mouth opened by the guide, out of its box alone."""
         x1, y1, x2, y2 = boxes[0].tolist()
         pose = MouthMotion.from_channels(25, 1, jaw_open=self.opening)
         opened = self.guide(frame[:, :, y1:y2, x1:x2], face.shifted(x1, y1), pose, is_still=is_still)
-        return _cut(opened, crop.shifted(x1, y1), boxes - np.tile(boxes[:, :2], 2))
+        return self._cut(opened, crop.shifted(x1, y1), boxes - np.tile(boxes[:, :2], 2))
 
     def _name(self, frame: Tensor, centre: np.ndarray, across: np.ndarray, side: float, box: np.ndarray) -> bytes:
         """What a face is remembered by: every fourth pixel of its box and, to a 64th, where in it the crop lies."""
@@ -258,7 +269,7 @@ def composite(frames: Tensor, painted: Tensor, mask: Tensor, crop: MouthCrop) ->
     layers = torch.cat([painted, mask[:, None]], 1)
     layers = F.avg_pool2d(layers, shrink) if shrink > 1 else layers
     # from a pixel of the mouth's box to one of the crop, both counted from -1 to 1
-    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 1)
+    axes = np.stack([crop.across, np.stack([-crop.across[:, 1], crop.across[:, 0]], 1)], 1) / crop.shape[..., None]
     half = np.array([x2 - x1, y2 - y1]) / 2
     places = np.concatenate([axes * half, (axes @ (half + (x1, y1) - crop.centre)[..., None])], 2)
     places = torch.as_tensor(places * (2 / crop.side)[:, None, None], dtype=frames.dtype, device=frames.device)
@@ -277,12 +288,3 @@ def _boxes(crop: MouthCrop, width: int, height: int) -> np.ndarray:
     # rounded first, so that the place of the frame's origin does not decide
     low, high = (np.floor(np.round(edge, 2)) for edge in (corners.min(1) - 1, corners.max(1) + 2))
     return np.concatenate([low.clip(0, (width, height)), high.clip(0, (width, height))], 1).astype(int)
-
-
-def _cut(frames: Tensor, crop: MouthCrop, boxes: np.ndarray) -> Tensor:
-    """(N, 3, 256, 256) crops in 8-bit colours, each from its own box alone, wherever that lies in the frame."""
-    cuts = [
-        cut_mouth(frames[index : index + 1, :, y1:y2, x1:x2], crop[index : index + 1].shifted(x1, y1))
-        for index, (x1, y1, x2, y2) in enumerate(boxes.tolist())
-    ]
-    return (torch.cat(cuts) * 255).round() / 255

@@ -6,14 +6,16 @@ what is below. An animal's muzzle root takes its place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .crop import MouthCrop
+from .crop import MouthCrop, cut_mouth
 from .musetalk import SIZE
 from .rig import MouthRig, build_rig
 from .schemas import LEFT_EYE, NOSE, RIGHT_EYE
@@ -29,6 +31,17 @@ CALM = 0.08
 """Seconds over which a face's movement is averaged, as a deviation."""
 ROUNDNESS = 2.5
 """Exponent of the mask's outline: 2 is an ellipse, more is fuller at the cheeks."""
+
+
+class Geometry(NamedTuple):
+    """Where the network's squares lie in N frames, what it sees of them and which part of what it paints is kept."""
+
+    place: Callable[..., MouthCrop]
+    """(face, drop=) -> squares, as `place_lower_face`."""
+    cut: Callable[[Tensor, MouthCrop], Tensor]
+    """As `cut_mouth`."""
+    mask: Callable[[MouthCrop], Tensor]
+    """As `lower_face_mask`."""
 
 
 def place_lower_face(face: FaceTrack, *, drop: float = 0.0) -> MouthCrop:
@@ -93,6 +106,10 @@ def lower_face_mask(crop: MouthCrop) -> Tensor:
     distance = ((at - x) / half_width).abs() ** ROUNDNESS + ((at[:, None] - y) / half_height).abs() ** ROUNDNESS
     t = ((1 - distance ** (1 / ROUNDNESS)) / FEATHER).clamp(0, 1)
     return t * t * (3 - 2 * t)
+
+
+LOWER_FACE = Geometry(place_lower_face, cut_mouth, lower_face_mask)
+"""That of an animal."""
 
 
 def _axes(face: FaceTrack, rig: MouthRig) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
     python benchmarks/inpaint.py [--seconds 10 600] [--device cuda]
 
-Weights are random: speed does not depend on them. Outside the networks the same job is also done as MuseTalk's own
-scripts do it (frames through PNG, whole frames composited with PIL, one at a time). The last line is JSON.
+Weights are random: speed does not depend on them. In the compatible mode frames are compared with those of MuseTalk's
+published steps (`upstream.py`). Outside the networks the same job is also done as MuseTalk's scripts do it (frames
+through PNG, whole frames composited with PIL, one at a time). The last line is JSON.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import upstream
 from speed import RATE, scene, voice  # puts the package within reach
 
 GFLOP = {"unet": 177.8, "decode": 622.2, "encode": 2 * 272.7}
@@ -191,6 +193,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result["step_by_step"] = upstream_steps(25, folder)
     tell("outside the networks, step by step as upstream", result["step_by_step"])
+    result["upstream"] = upstream.compare()
+    tell("against upstream's published steps, random weights (wanted: 2 of 255)", result["upstream"])
     for source in ("still", "clip"):
         for seconds in options.seconds if source == "still" else options.seconds[:1]:
             command = [sys.executable, __file__, "--job", str(seconds), source]
