@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from .articulation import Mouth
-from .audio import probe_audio, read_audio, to_mono
+from .audio import open_sound, probe_audio, read_audio
 from .clip import Clip
 from .motion import NATURAL, speech_to_motion
 from .render import Drive, MouthEngine, render
@@ -62,7 +62,7 @@ def animate(
     if len(face) > 1:
         face = face[pingpong_indices(len(face), count)]
         motion = ease_where_lost(motion, face.visible)
-    blocks, sample_rate, channels = _open_voice(voice)
+    blocks, sample_rate, channels = open_sound(voice)
     frames = render(clip.read(count), face, motion, engine, device=device)
     with VideoWriter(
         output, clip.width, clip.height, clip.frame_rate, sample_rate=sample_rate, channels=channels, crf=crf
@@ -95,16 +95,3 @@ def output_frames(clip: Clip, motion: Drive, voice: str | os.PathLike | Audio) -
     duration = (voice if isinstance(voice, Audio) else probe_audio(voice)).duration
     spoken = max(round(duration * float(clip.frame_rate)), round(len(motion) * clip.frame_rate / motion.frame_rate))
     return max(1, spoken, clip.frames)
-
-
-def _open_voice(voice: str | os.PathLike | Audio) -> tuple[Iterator[Audio], int, int]:
-    if not isinstance(voice, Audio):
-        info = probe_audio(voice)
-        return read_audio(voice), info.sample_rate, info.channels
-    if not voice.waveform.size:
-        raise ValueError("The voice has no samples; record or export it again.")
-    voice = to_mono(voice) if len(voice.waveform) > 2 else voice
-    second = voice.sample_rate
-    starts = range(0, voice.waveform.shape[1], second)
-    blocks = (Audio(voice.waveform[:, start : start + second], second) for start in starts)
-    return blocks, voice.sample_rate, len(voice.waveform)

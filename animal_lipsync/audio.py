@@ -1,6 +1,6 @@
 """Sound in: any file PyAV decodes, in blocks so that hours fit in memory; resampling and mixing down.
 
-Knows nothing of mouths (`motion.py`) and nothing of writing, which `video.py` does beside the frames.
+Knows nothing of mouths (`motion.py`) and nothing of writing, which `video_writer.py` does.
 """
 
 from __future__ import annotations
@@ -64,6 +64,24 @@ def read_audio(path: str | os.PathLike, *, sample_rate: int | None = None, mono:
 def load_audio(path: str | os.PathLike, *, sample_rate: int | None = None, mono: bool = False) -> Audio:
     """The whole of `read_audio` as one `Audio`."""
     return join_blocks(read_audio(path, sample_rate=sample_rate, mono=mono))
+
+
+def open_sound(sound: str | os.PathLike | Audio) -> tuple[Iterator[Audio], int, int]:
+    """What `VideoWriter` wants of a file or of sound in memory: its blocks, sample rate and channels, 1 or 2.
+
+    Raises:
+        ValueError: as `probe_audio`; or the sound in memory is empty.
+    """
+    if not isinstance(sound, Audio):
+        info = probe_audio(sound)
+        return read_audio(sound), info.sample_rate, info.channels
+    if not sound.waveform.size:
+        raise ValueError("The voice has no samples; record or export it again.")
+    sound = to_mono(sound) if len(sound.waveform) > 2 else sound
+    second = sound.sample_rate
+    starts = range(0, sound.waveform.shape[1], second)
+    blocks = (Audio(sound.waveform[:, start : start + second], second) for start in starts)
+    return blocks, sound.sample_rate, len(sound.waveform)
 
 
 def join_blocks(blocks: Iterable[Audio]) -> Audio:

@@ -11,10 +11,9 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-from .audio import probe_audio, read_audio
 from .clip import Clip
 from .video import time_to_frame
-from .video_writer import VideoWriter
+from .video_writer import write_video
 
 LARGEST_SIDE = 8192
 """Pixels of a comparison; H.264 players know no wider picture."""
@@ -80,15 +79,7 @@ def compare_videos(
     if sound is not None and not 0 <= sound < len(paths):
         raise ValueError(f"There is no video {sound} to take the sound of; they are 0 to {len(paths) - 1}.")
     clip = side_by_side([Clip.open(path) for path in paths])
-    blocks, rate, channels = iter(()), None, 1
-    if sound is not None:
-        info = probe_audio(paths[sound])
-        blocks, rate, channels = read_audio(paths[sound]), info.sample_rate, info.channels
-    with VideoWriter(
-        output, clip.width, clip.height, clip.frame_rate, sample_rate=rate, channels=channels, crf=crf
-    ) as video:
-        for frame in clip.read(clip.frames):
-            video.write(frame)
-            while rate and video.samples * clip.frame_rate < video.frames * rate and (block := next(blocks, None)):
-                video.write_audio(block)
-            yield frame
+    heard = None if sound is None else paths[sound]
+    yield from write_video(
+        output, clip.read(clip.frames), clip.width, clip.height, clip.frame_rate, sound=heard, crf=crf
+    )

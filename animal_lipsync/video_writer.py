@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from .audio import open_sound
 from .documents import FASTEST, SLOWEST
 from .files import beside, require_output, write_target
 from .image import SIDE_BUDGET
@@ -186,6 +188,31 @@ class VideoWriter:
             raise OSError(
                 error.errno, f"Cannot write {self.path} ({error.strerror}); check the folder and the free space."
             ) from None
+
+
+def write_video(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    width: int,
+    height: int,
+    frame_rate: Fraction,
+    *,
+    sound: str | os.PathLike | Audio | None = None,
+    crf: int = 18,
+) -> Iterator[np.ndarray]:
+    """Write frames, and what is heard meanwhile of `sound`, yielding each frame once it is written; see `VideoWriter`.
+
+    Raises:
+        ValueError: as `open_sound` and `VideoWriter`.
+        OSError: the file cannot be written.
+    """
+    blocks, rate, channels = open_sound(sound) if sound is not None else (iter(()), None, 1)
+    with VideoWriter(path, width, height, frame_rate, sample_rate=rate, channels=channels, crf=crf) as video:
+        for frame in frames:
+            video.write(frame)
+            while rate and video.samples * video.frame_rate < video.frames * rate and (block := next(blocks, None)):
+                video.write_audio(block)
+            yield frame
 
 
 def _planes(picture: av.VideoFrame) -> list[np.ndarray]:

@@ -19,12 +19,11 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import Input, InputImpl, io, ui
 from PIL import Image
 
-from ..animal_lipsync.audio import probe_audio, read_audio
+from ..animal_lipsync import video_writer
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.image import write_picture
 from ..animal_lipsync.types import Audio
 from ..animal_lipsync.video import pingpong_indices, probe
-from ..animal_lipsync.video_writer import VideoWriter
 from .types import to_audio, to_pixel_frames, to_rate
 
 PREVIEW_SECONDS = 1.0
@@ -130,18 +129,6 @@ def shown_file(source, clip: Clip) -> str:
 def write_video(frames: Iterable[np.ndarray], clip: Clip, sound: Path | Audio | None, crf: int):
     """A `result_file` of these frames with the sound of their source, as `show` gives it."""
     output = result_file()
-    if isinstance(sound, Path):
-        info, blocks = probe_audio(sound), read_audio(sound)
-        rate, channels = info.sample_rate, info.channels
-    elif sound:
-        blocks, rate, channels = iter([sound]), sound.sample_rate, len(sound.waveform)
-    else:
-        blocks, rate, channels = iter(()), None, 1
-    with VideoWriter(
-        output, clip.width, clip.height, clip.frame_rate, sample_rate=rate, channels=channels, crf=crf
-    ) as video:
-        for frame in frames:
-            video.write(frame)
-            while rate and video.samples * clip.frame_rate < video.frames * rate and (block := next(blocks, None)):
-                video.write_audio(block)
+    for _ in video_writer.write_video(output, frames, clip.width, clip.height, clip.frame_rate, sound=sound, crf=crf):
+        pass
     return show(output)
