@@ -35,6 +35,8 @@ LAYERS: dict[Part, str] = {
 EARLY = r"input_blocks\.[0-6]\."
 """Where the network looks at the picture in fine detail; what a mouth is like is decided further in."""
 PREFIX = "diffusion_model."
+BASE = "animal_lipsync.base"
+"""In a file's metadata: `network_hash` of what it was trained on."""
 UP, DOWN, ALPHA = ".lora_up.weight", ".lora_down.weight", ".alpha"
 BLOCKS = (
     (r"conv_in", lambda: "input_blocks.0.0"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from .checkpoints import read_unet, read_vae
+from .checkpoints import UnsupportedCheckpointError, read_unet, read_vae
+from .lora import BASE, Lora, network_hash
 from .musetalk import LATENT_SCALE, SIZE, TOKEN_WIDTH, MouthNetworks, Painter
 
 
@@ -43,19 +45,31 @@ def load_networks(
     dtype: torch.dtype | None = None,
     positions: bool = True,
     compile: bool = False,
+    lora: str | os.PathLike | None = None,
+    strength: float = 1.0,
 ) -> MouthNetworks:
     """The networks of two checkpoints, ready to draw.
 
     Args:
         dtype: half precision on a GPU and single on a CPU when None.
+        lora: file of one that is added to the UNet, `strength` times.
         compile: let torch.compile fuse them for one batch size, with CUDA graphs on a GPU; the first batch takes
             minutes.
 
     Raises:
-        UnsupportedCheckpointError: a file holds another network, or is damaged.
+        UnsupportedCheckpointError: a file holds another network, or is damaged; the LoRA was trained on another UNet.
     """
     dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.float16)
     painter, codec = _read(unet, vae)
+    if lora is not None:
+        added = Lora.load(lora)
+        base = added.told.get(BASE)
+        if base and base != network_hash(painter):
+            raise UnsupportedCheckpointError(
+                f"{Path(lora).name} was trained on another network than {Path(unet).name}; choose the MuseTalk that it "
+                "was trained on."
+            )
+        added.merge(painter, strength)
     return connect(fold_time(painter), codec, device=device, dtype=dtype, positions=positions, compile=compile)
 
 

@@ -30,7 +30,7 @@ from .augmentation import Augmentation
 from .documents import FormatError
 from .files import replacing, write_text
 from .image import to_pixels, write_picture
-from .lora import Lora, Part, network_hash, new_lora
+from .lora import BASE, Lora, Part, network_hash, new_lora
 from .losses import Critic, Rule
 from .musetalk import Painter, latents_of, paint_latents
 from .pairs import SHARES, Kind, Pair, Pairs
@@ -428,7 +428,7 @@ def _metadata(run: Run, pairs: Pairs) -> dict[str, str]:
     """What whoever gets the LoRA wants to know."""
     return {
         "animal_lipsync.version": "1",
-        "animal_lipsync.base": run.base,
+        BASE: run.base,
         "animal_lipsync.species": pairs.species,
         "animal_lipsync.steps": str(run.step),
         "animal_lipsync.material": pairs.summary(),

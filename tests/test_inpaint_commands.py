@@ -1,17 +1,19 @@
 """`animate --engine inpaint` and `prepare` on the command line, with small random weights."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from animal_lipsync import cli
 from animal_lipsync.clip import Clip
 from animal_lipsync.image import read_picture, write_picture
+from animal_lipsync.lora import BASE, Lora, network_hash, new_lora
 from animal_lipsync.types import Faces
 from animal_lipsync.whisper import WhisperEncoder
 
@@ -85,6 +87,57 @@ def test_a_picture_is_prepared_and_speaks(models, scene, tmp_path, capsys):
 def test_options_of_the_other_engine_are_refused(arguments, said, scene, capsys):
     assert cli.main(["animate", *scene[:2], *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def some_lora(folder, **told) -> Lora:
+    """One of two ranks, large enough to be seen."""
+    network = build_unet(32)
+    network.load_state_dict(load_file(folder / "musetalk-1.5.safetensors"))
+    lora = new_lora(network, rank=2)
+    for tensor in lora.up.values():
+        tensor.fill_(0.2)
+    return replace(lora, told={BASE: network_hash(network)} | told)
+
+
+def test_a_lora_counts_as_much_as_is_asked_for(models, scene, tmp_path, capsys):
+    picture, voice, keypoints = scene
+    some_lora(models).save(tmp_path / "pet:1.safetensors")
+    painting = ["--models", models, "--device", "cpu", "--keypoints", keypoints, "--engine", "inpaint"]
+    drawn = []
+    for lora in (f"{tmp_path}/pet:1.safetensors:0", f"{tmp_path}/pet:1.safetensors"):
+        run(capsys, "animate", picture, voice, *painting, "--lora", lora, "-o", tmp_path / "o.mp4")
+        drawn.append(np.stack(list(Clip.open(tmp_path / "o.mp4").read(4))).astype(int))
+    assert np.abs(drawn[0] - drawn[1]).max() > 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("another base", "pet.safetensors was trained on another network than musetalk-1.5.safetensors"),
+        ("another size", "does not fit this network"),
+        ("another kind", "is no LoRA of Train Pet LoRA"),
+        ("cut off", "is no LoRA that can be read"),
+        ("missing", "is no LoRA that can be read"),
+        ("none given", "--lora does nothing with --engine warp"),
+    ],
+)
+def test_a_lora_that_does_not_belong_is_refused(kind, said, models, scene, tmp_path, capsys):
+    path = tmp_path / "pet.safetensors"
+    lora = some_lora(models, **({BASE: "0" * 16} if kind == "another base" else {}))
+    if kind == "another size":
+        lora = replace(lora, up={name: up[:-1].contiguous() for name, up in lora.up.items()})
+    if kind != "missing":
+        lora.save(path)
+    if kind == "another kind":
+        save_file({"lora_unet_mid_block.lora_up.weight": torch.zeros(4, 2)}, path)
+    if kind == "cut off":
+        path.write_bytes(path.read_bytes()[:5000])
+    engine = "warp" if kind == "none given" else "inpaint"
+    painting = ["--engine", engine, "--lora", str(path), "-o", str(tmp_path / "o.mp4"), "--keypoints", scene[2]]
+    folder = [] if kind == "none given" else ["--models", str(models)]
+    assert cli.main(["animate", *scene[:2], *painting, *folder]) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "o.mp4").exists()
 
 
 def test_without_weights_it_says_what_to_do(scene, tmp_path, capsys):

@@ -22,6 +22,8 @@ LAYOUTS = ("hf_post_ln", "openai_pre_ln")
 def inpaint_options(parser: argparse.ArgumentParser) -> None:
     folder_option(parser)
     parser.add_argument("--unet", metavar="FILE", help="another MuseTalk; default: musetalk-1.5 of --models")
+    parser.add_argument("--lora", metavar="FILE[:1.0]", help="what train made of one pet, and how much it counts")
+    parser.add_argument("--no-positions", action="store_true", help="for a network or LoRA trained without positions")
     parser.add_argument("--layout", choices=LAYOUTS, help="what the network was trained to hear; default: hf_post_ln")
     parser.add_argument("--device", metavar="cuda", help="where to paint; default: a graphics card if there is one")
     parser.add_argument("--compile", action="store_true", help="fuse the networks; pays off after some minutes")
@@ -40,7 +42,18 @@ def refuse_idle_painting(options: argparse.Namespace) -> None:
     Raises:
         UsageError: naming it.
     """
-    painting = ("models", "unet", "layout", "device", "compile", "prepared", "opening", "no_open_mouth")
+    painting = (
+        "models",
+        "unet",
+        "lora",
+        "no_positions",
+        "layout",
+        "device",
+        "compile",
+        "prepared",
+        "opening",
+        "no_open_mouth",
+    )
     moving = ("motion", "nod", "blinks", "reference", "transcript")
     for idle in painting if options.engine == "warp" else moving:
         if getattr(options, idle):
@@ -65,7 +78,16 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     folder = models_folder(options)
     device = _device(options)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
-    networks = load_networks(unet, folder / "sd-vae-ft-mse.safetensors", device=device, compile=options.compile)
+    lora, strength = _lora(options.lora)
+    networks = load_networks(
+        unet,
+        folder / "sd-vae-ft-mse.safetensors",
+        device=device,
+        positions=not options.no_positions,
+        compile=options.compile,
+        lora=lora,
+        strength=strength,
+    )
     free = torch.cuda.mem_get_info()[0] if device.startswith("cuda") else 2**31
     engine = InpaintEngine(
         networks,
@@ -85,6 +107,15 @@ def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> Speec
 
     encoder = load_whisper(models_folder(options) / "whisper-tiny.safetensors").to(_device(options))
     return speech_features(voice, encoder, layout=options.layout or "hf_post_ln")
+
+
+def _lora(text: str | None) -> tuple[str | None, float]:
+    """The file and the strength of FILE or FILE:STRENGTH."""
+    file, _, strength = (text or "").rpartition(":")
+    try:
+        return (file, float(strength)) if file else (text, 1.0)
+    except ValueError:  # the colon belongs to the file's name
+        return text, 1.0
 
 
 def _device(options: argparse.Namespace) -> str:
