@@ -50,7 +50,10 @@ class Painter:
 
     @property
     def middle(self) -> nn.Module:
-        return self.network.mid_block if hasattr(self.network, "mid_block") else self.network.middle_block
+        """The last residual block of the network's middle."""
+        return (
+            self.network.mid_block.resnets[-1] if hasattr(self.network, "mid_block") else self.network.middle_block[-1]
+        )
 
     @property
     def decoder_blocks(self) -> list[nn.Module]:
