@@ -7,10 +7,13 @@ Knows nothing of how the pieces are found (`pet_clips.py`) or used (`pairs.py`).
 from __future__ import annotations
 
 import io
+import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,11 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .crop import cut_mouth
-from .files import replacing
+from .crop import MouthCrop
+from .documents import get_field, load_document, to_array, to_number
+from .files import replacing, write_text
 from .image import to_frames, to_pixels
 from .lower_face import place_lower_face
 from .musetalk import SIZE
+from .sampling import look_up
 from .types import Audio, Faces, FaceTrack, FormatError
 
 OPENING = 0.6
@@ -34,6 +39,7 @@ CROP = round(MARGIN * SIZE)
 """Pixels of a crop's side."""
 SAMPLE_RATE = 16_000
 """Hz of a piece's sound."""
+DOCUMENT = "dataset.json"
 QUALITY = 95
 """Of the JPEG that a crop is kept as, colours in full resolution."""
 
@@ -109,25 +115,146 @@ class Piece:
             raise FormatError(f"{path} is no piece of a dataset ({error}); prepare the clips again.") from None
 
 
-def cut_faces(frames: Tensor, face: FaceTrack) -> tuple[tuple[bytes, ...], FaceTrack]:
-    """What a `Piece` keeps of frames: JPEGs, and the face in their pixels.
+class FramePart(NamedTuple):
+    """A part of a frame, held in place of the whole."""
+
+    pixels: np.ndarray
+    """(h, w, 3) uint8."""
+    x: float = 0.0
+    y: float = 0.0
+    """Where in the frame it begins, pixels."""
+    scale: float = 1.0
+    """Its pixels along a side for one of the frame."""
+
+
+def place_face(face: FaceTrack) -> tuple[MouthCrop, FaceTrack]:
+    """Where a `Piece` cuts a face, and the face in the pixels of the crops.
 
     Args:
-        frames: (N, 3, H, W) float32 sRGB in [0, 1].
-        face: N frames in the same pixels, without trembling (`lower_face.calm`).
+        face: without trembling (`lower_face.calm`).
     """
     square = place_lower_face(face, drop=OPENING)
     crop = replace(square, side=MARGIN * square.side, size=CROP)
-    crops = to_pixels(torch.cat([cut_mouth(frames[row : row + 1], crop[row : row + 1]) for row in range(len(face))]))
-    corners = face.boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]]
-    inside = crop.to_crop(corners.astype(float))
+    inside = crop.to_crop(face.boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]].astype(float))
     boxes = np.concatenate([inside.min(1), inside.max(1)], 1)
     keypoints = crop.to_crop(face.keypoints.astype(float))
-    cut = replace(face, boxes=boxes.astype(np.float32), keypoints=keypoints.astype(np.float32))
-    return tuple(map(_to_jpeg, crops)), cut
+    return crop, replace(face, boxes=boxes.astype(np.float32), keypoints=keypoints.astype(np.float32))
 
 
-def _to_jpeg(pixels: np.ndarray) -> bytes:
+def cut_faces(parts: Iterable[FramePart], crop: MouthCrop) -> Iterator[np.ndarray]:
+    """(CROP, CROP, 3) uint8 of each frame, where `place_face` found the face; beyond what is held its edge goes on."""
+    at = (torch.arange(CROP) + 0.5) / CROP - 0.5
+    u, v = at[None, None], at[None, :, None]
+    for part, centre, across, side in zip(parts, crop.centre, crop.across, crop.side, strict=True):
+        x, y = ((centre - (part.x, part.y)) * part.scale).tolist()
+        step_x, step_y = (across * side * part.scale).tolist()
+        cut = look_up(to_frames(part.pixels[None]), x + u * step_x - v * step_y, y + u * step_y + v * step_x)
+        yield to_pixels(cut)[0]
+
+
+def to_jpeg(crop: np.ndarray) -> bytes:
+    """What a `Piece` keeps of a crop, (CROP, CROP, 3) uint8."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    Image.fromarray(crop).save(file, "JPEG", quality=QUALITY, subsampling=0)
     return file.getvalue()
+
+
+@dataclass(frozen=True)
+class PieceEntry:
+    """What a dataset says of a piece, kept or dropped."""
+
+    name: str
+    """Of its file, without the suffix; empty where there is none."""
+    origin: str
+    start: float
+    """Seconds into the origin, as `end`."""
+    end: float
+    frames: int
+    reason: str = ""
+    """Why it was dropped, for the artist; empty when it is kept."""
+    has_sound: bool = False
+    opening: tuple[float, float] = (0.0, 0.0)
+    """The widest of the mouth, and what nine frames in ten stay below; half widths of the mouth."""
+
+
+@dataclass(frozen=True, eq=False)
+class PetDataset:
+    """A folder that `pet_clips.prepare_clips` made."""
+
+    folder: Path
+    species: str
+    """Of most of what is kept; "unknown" when nothing is."""
+    pieces: tuple[PieceEntry, ...]
+    """Kept and dropped, in the order of origin and time."""
+
+    @property
+    def kept(self) -> tuple[PieceEntry, ...]:
+        return tuple(entry for entry in self.pieces if not entry.reason)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the pieces kept."""
+        return tuple(entry.name for entry in self.kept)
+
+    def load(self, entry: PieceEntry) -> Piece:
+        """
+        Raises:
+            FormatError: as `Piece.load`.
+        """
+        return Piece.load(piece_path(self.folder, entry.name))
+
+    def save(self) -> None:
+        """Write `dataset.json`, complete or not at all.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        told = {"version": 1, "species": self.species, "pieces": [asdict(entry) for entry in self.pieces]}
+        write_text(self.folder / DOCUMENT, json.dumps(told, indent=1))
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> PetDataset:
+        """
+        Raises:
+            FormatError: the folder is missing, holds no dataset, or one that is damaged.
+        """
+        folder = Path(folder)
+        try:
+            document = load_document((folder / DOCUMENT).read_text(encoding="utf-8"), DOCUMENT)
+            species = get_field(document, "species", str, DOCUMENT)
+            listed = get_field(document, "pieces", list, DOCUMENT)
+            pieces = tuple(_entry(one, f"{DOCUMENT}.pieces[{index}]") for index, one in enumerate(listed))
+        except FileNotFoundError:
+            raise FormatError(f"{folder} holds no dataset; make one of your clips with Prepare Pet Clips.") from None
+        except (OSError, UnicodeDecodeError, FormatError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FormatError(f"The dataset in {folder} cannot be read ({reason}); prepare the clips again.") from None
+        missing = [entry.name for entry in pieces if not entry.reason and not piece_path(folder, entry.name).is_file()]
+        if missing:
+            raise FormatError(
+                f"{len(missing)} pieces of the dataset in {folder} are gone, {missing[0]} among them; "
+                "prepare the clips again."
+            )
+        return cls(folder, species, pieces)
+
+
+def piece_path(folder: Path, name: str) -> Path:
+    return folder / "pieces" / f"{name}.safetensors"
+
+
+def _entry(told, where: str) -> PieceEntry:
+    if not isinstance(told, dict):
+        raise FormatError(f"{where} must be an object, got {type(told).__name__}.")
+    name, origin, reason = (get_field(told, field, str, where) for field in ("name", "origin", "reason"))
+    if not reason and Path(name).name != name:
+        raise FormatError(f"{where}.name must be that of a file, got {name[:40]}.")
+    return PieceEntry(
+        name,
+        origin,
+        to_number(told.get("start"), f"{where}.start"),
+        to_number(told.get("end"), f"{where}.end"),
+        get_field(told, "frames", int, where),
+        reason,
+        get_field(told, "has_sound", bool, where),
+        tuple(to_array(told.get("opening"), (2,), f"{where}.opening").tolist()),
+    )

@@ -97,7 +97,9 @@ def probe(path: str | os.PathLike) -> VideoInfo:
     return VideoInfo(width, height, clip.frame_rate, clip.count(clip.frame_rate), float(clip.duration), clip.has_audio)
 
 
-def read_frames(path: str | os.PathLike, *, frame_rate: Fraction | None = None, start: int = 0) -> Iterator[np.ndarray]:
+def read_frames(
+    path: str | os.PathLike, *, frame_rate: Fraction | None = None, start: int = 0, longest: int | None = None
+) -> Iterator[np.ndarray]:
     """Frames of a clip as (H, W, 3) uint8, `frame_rate` per second (the clip's own when None), resampled by time stamp.
 
     Frame t is the newest picture of the file at t / frame_rate, so nothing drifts and irregular clips keep their speed.
@@ -105,11 +107,14 @@ def read_frames(path: str | os.PathLike, *, frame_rate: Fraction | None = None, 
 
     Args:
         start: first frame to deliver, counted at `frame_rate`.
+        longest: pixels of the longer side that larger frames are shrunk to.
 
     Raises:
         ValueError: as `probe`.
     """
     clip = _Clip(path)
+    if longest and max(clip.size) > longest:
+        clip.size = tuple(max(1, round(side * longest / max(clip.size))) for side in clip.size)
     frame_rate = Fraction(frame_rate or clip.frame_rate)
     yield from clip.pixels(clip.frames(range(start, clip.count(frame_rate)), frame_rate))
 
