@@ -73,7 +73,8 @@ def read_manifest(path: str | os.PathLike, columns: Iterable[str]) -> list[Row]:
         names = {name for _, record in found for name in record}
     unknown = sorted(names - set(columns))
     if unknown:
-        raise ValueError(f"{path} has columns {', '.join(map(repr, unknown))}; it may have {', '.join(columns)}.")
+        named = ", ".join(repr(name[:30]) for name in unknown[:3])
+        raise ValueError(f"{path} has columns {named}; it may have {', '.join(columns)}.")
     rows = []
     for number, record in found:
         if "" in record:
@@ -121,7 +122,7 @@ class Journal:
         self.path = path
         self.done: dict[str, Result] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     result = Result(**json.loads(line))
                 except (ValueError, TypeError):  # the line at which a machine died

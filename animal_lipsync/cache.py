@@ -11,8 +11,6 @@ import json
 import logging
 import os
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -49,7 +47,7 @@ class FaceCache:
                 faces = _from_entry(entry)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # a damaged archive may raise almost anything
             logger.warning("The faces kept in %s cannot be read (%s); they are looked for again.", path, error)
             return None
         with suppress(OSError):

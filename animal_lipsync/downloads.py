@@ -102,6 +102,7 @@ def download(weights: Weights, folder: str | os.PathLike) -> Iterator[Progress]:
     target, partial = folder / weights.name, folder / f".{weights.name}.{Path(weights.file).suffix[1:]}.partial"
     published = _Published(weights, folder)
     _check_room(folder, published.size - (partial.stat().st_size if partial.exists() else 0), weights)
+    partial.touch()
     with held(partial) as is_mine:
         if is_mine is False:
             raise OSError(f"{weights.title} is being fetched by another program already; wait until it is done.")

@@ -6,6 +6,7 @@ Knows nothing of what is in them.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -70,49 +71,56 @@ def write_target(path: str | os.PathLike) -> Path:
 
 @contextmanager
 def held(path: Path) -> Iterator[bool | None]:
-    """Whether this program holds the file, until the block ends or the program does: False if another one does, None
-    where it cannot be told, as on Windows."""
+    """Whether this program holds a file or folder, until the block ends or the program does: False if another one does
+    or took it away, None where it cannot be told, as on Windows."""
     if fcntl is None:
         yield None
         return
-    with open(path, "ab") as file:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_mine = True
         except BlockingIOError:
             is_mine = False
         except OSError:  # a file system without locks
             is_mine = None
         yield is_mine
+    finally:
+        os.close(handle)
 
 
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """A hidden name in the same folder, to write to before it replaces `target`; gone when the block ends.
+    """A name on the same disk, to write to before it replaces `target`; gone when the block ends.
 
-    What programs that were killed left there under such names is removed first.
+    It lies in a hidden folder, because those who write may begin files of their own beside it, as safetensors does.
+    What programs that were killed left in such folders is removed first.
     """
     _sweep(target.parent)
     while True:
-        partial = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}.partial{target.suffix}")
-        with held(partial) as is_mine:
-            if is_mine is False or is_mine and not partial.exists():  # another program's sweep came in between
-                continue
-            try:
-                yield partial
-            finally:
-                with suppress(OSError):  # where no file can be there is none to remove
-                    partial.unlink(missing_ok=True)
-            return
+        folder = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}.partial")
+        folder.mkdir()
+        with held(folder) as is_mine:
+            if is_mine is not False and folder.exists():  # else another program's sweep came in between
+                try:
+                    yield folder / target.name
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+                return
 
 
 @cache
-def _sweep(folder: Path) -> None:
+def _sweep(parent: Path) -> None:
     """Remove what is unfinished and in nobody's hands, once per program: folders may be large."""
-    for path in folder.glob(".*-" + 8 * "[0-9a-f]" + ".partial*"):
-        with suppress(OSError), held(path) as is_mine:
-            if is_mine or is_mine is None and time.time() - path.stat().st_mtime > DAY:
-                path.unlink()
+    for folder in parent.glob(".*-" + 8 * "[0-9a-f]" + ".partial"):
+        with suppress(OSError), held(folder) as is_mine:
+            if is_mine or is_mine is None and time.time() - folder.stat().st_mtime > DAY:
+                shutil.rmtree(folder)
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def ends(session: int) -> bool:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*") if path.is_file()]
+    return list(folder.rglob(".*"))
 
 
 @contextlib.contextmanager
@@ -298,7 +298,7 @@ def disk(draw: random.Random, times: int) -> dict:
             wait_for(begin(job, folder))
             size = max(path.stat().st_size for path in folder.glob(job.made))
             for _ in range(times):
-                for path in [*folder.glob(job.made), *unfinished(folder)]:
+                for path in [*folder.glob(job.made), *folder.glob("made/.*")]:
                     path.unlink()
                 failed = wait_for(begin(limited(job, draw.randrange(size)), folder))
                 made = list(folder.glob(job.made))

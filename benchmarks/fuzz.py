@@ -1,8 +1,10 @@
 """Whether files made to hurt are refused in words: changes bytes of good files and reads them, so many seconds each.
 
-    python benchmarks/fuzz.py [--seconds 60] [--seed 0] [--keep FOLDER] [pictures clips sounds documents]
+    python benchmarks/fuzz.py [--seconds 60] [--seed 0] [--keep FOLDER] [--inputs 10000] [pictures clips ...]
 
 A reader may raise ValueError with the file's name (of a text: FormatError) and nothing else, within 20 s and 1.5 GB.
+Targets are pictures, clips, sounds, documents (texts that nodes and options hold), tables (those that are read from
+their file) and tensors. With --inputs a target ends when it has had so many.
 40 inputs share a process, so that one that crashes is found. What breaks a reader is kept; tests/data/damaged holds
 what did. POSIX only. The last line is JSON.
 """
@@ -19,26 +21,40 @@ import signal
 import sys
 import tempfile
 import warnings
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from animal_lipsync import cues, performance  # noqa: E402
 from animal_lipsync.audio import load_audio, probe_audio  # noqa: E402
+from animal_lipsync.batch import Journal, Result, read_manifest  # noqa: E402
+from animal_lipsync.cache import FaceCache  # noqa: E402
+from animal_lipsync.checkpoints import load_whisper, read_unet, read_vae  # noqa: E402
 from animal_lipsync.clip import Clip  # noqa: E402
+from animal_lipsync.commands.batch import columns  # noqa: E402
+from animal_lipsync.dataset import PetDataset, Piece, PieceEntry, to_jpeg  # noqa: E402
 from animal_lipsync.edits import Edits  # noqa: E402
 from animal_lipsync.formats import read_motion  # noqa: E402
 from animal_lipsync.image import is_picture, read_picture  # noqa: E402
+from animal_lipsync.lora import Lora  # noqa: E402
 from animal_lipsync.motion import keyframes_to_motion  # noqa: E402
+from animal_lipsync.prepared import PreparedAnimal  # noqa: E402
+from animal_lipsync.speaker import Pick  # noqa: E402
+from animal_lipsync.study import read_answers  # noqa: E402
 from animal_lipsync.table import faces_to_csv, read_faces  # noqa: E402
-from animal_lipsync.types import Cue, Faces, FormatError, MouthMotion, VisemeTrack  # noqa: E402
+from animal_lipsync.training import TrainConfig  # noqa: E402
+from animal_lipsync.types import Audio, Cue, Faces, FormatError, MouthMotion, VisemeTrack  # noqa: E402
 
+SAMPLES = ROOT / "animal_lipsync" / "samples"
 BATCH = 40
 PATIENCE = 20  # seconds
 MEMORY = 1500  # MB
@@ -110,7 +126,7 @@ def documents() -> dict[str, bytes]:
     """Texts by the name of what reads them."""
     said = (("PP", 0, 0.2), ("aa", 0.2, 0.5), ("sil", 0.5, 0.6), ("ou", 0.6, 0.9))
     track = VisemeTrack(tuple(Cue(start, end, viseme) for viseme, start, end in said), "hello you")
-    sample = Path(__file__).parents[1] / "animal_lipsync" / "samples" / "fox.faces.json"
+    sample = SAMPLES / "fox.faces.json"
     motion = MouthMotion.from_channels(Fraction(25), 5, jaw_open=0.5, head_yaw=3.0)
     keyframes = [{"time": 0, "jaw_open": 0.2}, {"time": 1, "jaw_open": 0.9, "brow": 1}]
     texts = {
@@ -118,6 +134,8 @@ def documents() -> dict[str, bytes]:
         "faces.csv": faces_to_csv(Faces.from_json(sample.read_text())),
         "motion.json": motion.to_json(),
         "keyframes.json": json.dumps({"version": 1, "frame_rate": "25", "keyframes": keyframes}),
+        "pick.json": '{"version": 1, "width": 64, "height": 48, "frame": 3, "box": [1.5, 2, 30, 40]}',
+        "settings.json": TrainConfig().to_json(),
         "edits.json": Edits(track.cues, {"jaw_open": ((0.0, 0.0), (0.5, 1.0))}).to_json(),
         "motion.tsv": cues.to_rhubarb(track),
         "motion.rhubarb": cues.to_rhubarb(track, form="json"),
@@ -128,6 +146,86 @@ def documents() -> dict[str, bytes]:
         "motion.ovr": performance.to_ovr(track),
     }
     return {name: text.encode() for name, text in texts.items()}
+
+
+def tables() -> dict[str, bytes]:
+    """Texts that are read from their file, by the name of what reads them."""
+    rows = [
+        {"source": "a.png", "voice": "b.wav", "nod": 2},
+        {"source": "ä, b.png", "voice": "b.wav", "output": "o.mp4"},
+    ]
+    lines = "\n".join(map(json.dumps, rows))
+    entry = PieceEntry("a-0001", "a.mp4", 0.5, 2.5, 50, has_sound=True, opening=(0.7, 0.2))
+    dropped = PieceEntry("", "b.mp4", 0.0, 1.0, 25, "No face was found.")
+    pieces = [asdict(entry), asdict(dropped)]
+    rating = {"realism": 4, "sync": 2}
+    answer = {"clips": ["a.mp4", "b.mp4"], "ratings": [rating, rating], "preferred": 1}
+    result = asdict(Result(1, "key", "a.mp4", 0.5))
+    texts = {
+        "manifest.csv": 'source,voice,output\na.png,b.wav,o.mp4\n"a, b.png",b.wav,\n',
+        "manifest.jsonl": lines,
+        "dataset.json": json.dumps({"version": 1, "species": "cat", "pieces": pieces}, indent=1),
+        "answers.json": json.dumps({"answers": [answer, answer]}),
+        "journal.jsonl": "\n".join([json.dumps(result)] * 3),
+    }
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def tensors() -> dict[str, bytes]:
+    """Files of tensors by the name of what reads them."""
+    faces = Faces.from_json((SAMPLES / "fox.faces.json").read_text())
+    track = faces.tracks[0]
+    picture = to_jpeg(np.full((320, 320, 3), 99, np.uint8))
+    two = track[np.zeros(2, int)]
+    sound = Audio(np.zeros((1, 1600), np.float32), 16_000)
+    lora = Lora({"a": torch.zeros(2, 8), "b": torch.zeros(2, 4)}, {"a": torch.zeros(8, 2), "b": torch.zeros(8, 2)}, 2.0)
+    unet = {"conv_in.weight": torch.zeros(4, 8, 3, 3), "a.attn2.to_k.weight": torch.zeros(4, 384)}
+    vae = {name: torch.zeros(8, 2) for name in ("quant_conv.weight", "encoder.conv_in.weight")}
+    vae |= {
+        name: torch.zeros(1) for name in ("encoder.mid_block.resnets.0.conv1.weight", "decoder.attentions.0.query.bias")
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        PreparedAnimal(faces, {bytes(16): torch.zeros(8, 32, 32)}, True, 0.6).save(folder / "prepared.safetensors")
+        Piece("a.mp4", 0.0, Fraction(25), (picture,) * 2, two, np.zeros(2), sound).save(folder / "piece.safetensors")
+        lora.save(folder / "lora.safetensors")
+        torch.save(unet, folder / "unet.pth")
+        save_file(vae, folder / "vae.safetensors")
+        torch.save({"encoder.conv1.weight": torch.zeros(384, 80, 3)}, folder / "whisper.bin")
+        FaceCache(folder).put("cache", faces)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def read_dataset(path: Path) -> None:
+    folder = path.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    (folder / "dataset.json").write_bytes(path.read_bytes())
+    PetDataset.open(folder)
+
+
+def read_piece(path: Path) -> None:
+    piece = Piece.load(path)
+    assert piece.crop(0).ndim == 3
+
+
+def read_answer(path: Path) -> None:
+    read_answers({"a.mp4": "a", "b.mp4": "b"}, [path.read_bytes().decode(errors="replace")])
+
+
+READERS = {
+    "manifest": lambda path: read_manifest(path, columns()),
+    "dataset": read_dataset,
+    "answers": read_answer,
+    "journal": lambda path: Journal(path).has("key", path.parent),
+    "prepared": PreparedAnimal.load,
+    "piece": read_piece,
+    "lora": Lora.load,
+    "unet": read_unet,
+    "vae": read_vae,
+    "whisper": load_whisper,
+    "cache": lambda path: FaceCache(path.parent).get(path.stem),
+}
+"""Of tables and tensors."""
 
 
 def read(path: Path, target: str) -> None:
@@ -142,12 +240,18 @@ def read(path: Path, target: str) -> None:
     elif target == "sounds":
         probe_audio(path)
         assert len(load_audio(path).waveform) <= 2
+    elif target in ("tables", "tensors"):
+        READERS[path.name.split("-")[-1].split(".")[0]](path)
     else:
         text = path.read_bytes().decode(errors="replace")
         kind = path.name.split("-")[-1].split(".")[0]
-        {"faces": read_faces, "edits": Edits.from_json, "keyframes": keyframes_to_motion}.get(
-            kind, lambda text: read_motion(text, Fraction(25))
-        )(text)
+        {
+            "faces": read_faces,
+            "edits": Edits.from_json,
+            "keyframes": keyframes_to_motion,
+            "pick": Pick.from_json,
+            "settings": TrainConfig.from_json,
+        }.get(kind, lambda text: read_motion(text, Fraction(25)))(text)
 
 
 def changed(data: bytes, draw: random.Random, words: tuple[bytes, ...]) -> bytes:
@@ -177,7 +281,8 @@ def verdict(path: Path, target: str) -> str:
         read(path, target)
         answer = "read"
     except ValueError as error:
-        is_clear = isinstance(error, FormatError) if target == "documents" else str(path) in str(error)
+        is_clear = isinstance(error, FormatError) if target == "documents" else path.stem in str(error)
+        is_clear |= path.stem.endswith("answers")  # several are read at once, and told apart by their number
         answer = (
             "refused" if is_clear and len(str(error)) < 400 + len(str(path)) else f"{type(error).__name__}: {error}"
         )
@@ -205,9 +310,9 @@ def batch(folder: Path, target: str, inputs: list[tuple[str, bytes]]) -> list[st
     return verdicts
 
 
-def campaign(target: str, seconds: float, seed: int, keep: Path) -> dict:
+def campaign(target: str, seconds: float, most: int, seed: int, keep: Path) -> dict:
     draw, seeds = random.Random(seed), globals()[target]()
-    words = WORDS if target == "documents" else EDGES
+    words = WORDS if target in ("documents", "tables") else EDGES + WORDS if target == "tensors" else EDGES
     counts, broken = collections.Counter(), collections.Counter()
 
     def spent() -> float:
@@ -216,7 +321,7 @@ def campaign(target: str, seconds: float, seed: int, keep: Path) -> dict:
 
     end = spent() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        while spent() < end:
+        while spent() < end and sum(counts.values()) < most:
             names = draw.choices(list(seeds), k=BATCH)
             inputs = [(name, changed(seeds[name], draw, words)) for name in names]
             verdicts = batch(Path(folder), target, inputs)
@@ -236,15 +341,18 @@ def campaign(target: str, seconds: float, seed: int, keep: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("targets", nargs="*", default=["pictures", "clips", "sounds", "documents"])
+    parser.add_argument("targets", nargs="*", default=["pictures", "clips", "sounds", "documents", "tables", "tensors"])
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--inputs", type=int, default=10**9, help="of each target, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("broken"))
     options = parser.parse_args()
     logging.disable()
     warnings.simplefilter("error")  # a warning would be a line on an artist's screen
+    warnings.filterwarnings("ignore", "Detected pickle protocol")  # torch's, of a damaged pickle, before it is refused
     options.keep.mkdir(exist_ok=True)
-    print(json.dumps({t: campaign(t, options.seconds, options.seed, options.keep) for t in options.targets}))
+    limits = options.seconds, options.inputs
+    print(json.dumps({t: campaign(t, *limits, options.seed, options.keep) for t in options.targets}))
 
 
 if __name__ == "__main__":

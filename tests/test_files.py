@@ -101,4 +101,4 @@ def test_what_a_killed_program_left_is_gone_after_the_next_and_nothing_that_is_i
     working.kill()
     working.wait()
     assert len(names) == 3 and [names[1], names[2]] == [".mine-12345678.mp4", "b.txt"]
-    assert names[0].startswith(".a-") and names[0].endswith(".partial.mp4")
+    assert names[0].startswith(".a-") and names[0].endswith(".partial")
