@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -324,7 +325,7 @@ def fit(
                 write_picture(_previews(run) / f"{run.step:06}.jpg", preview)
             if is_kept and rank == 0:
                 run.keep()
-                replace(run.averaged, told=_metadata(run, pairs) | dict(told or {})).save(output)
+                replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
             memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
             step = Step(run.step, parts, time.perf_counter() - start, rate, memory, preview, is_kept)
             if rank == 0:
@@ -333,7 +334,7 @@ def fit(
             if ends:
                 return
     if run.step >= config.steps and not Path(output).exists():
-        replace(run.averaged, told=_metadata(run, pairs) | dict(told or {})).save(output)
+        replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
 
 
 def _learn(batch: Batch, run: Run, painter: Painter, rate: float, processes: int) -> dict[str, float]:
@@ -424,12 +425,13 @@ def _previews(run: Run) -> Path:
     return folder
 
 
-def _metadata(run: Run, pairs: Pairs) -> dict[str, str]:
+def _metadata(run: Run, pairs: Pairs, painter: Painter) -> dict[str, str]:
     """What whoever gets the LoRA wants to know."""
     return {
         "animal_lipsync.version": "1",
         BASE: run.base,
         "animal_lipsync.species": pairs.species,
+        "animal_lipsync.positions": str(painter.networks.positions),
         "animal_lipsync.steps": str(run.step),
         "animal_lipsync.material": pairs.summary(),
         "animal_lipsync.settings": run.config.to_json(),
@@ -440,7 +442,7 @@ def _learning_rate(config: TrainConfig, step: int) -> float:
     if step < config.warm_up:
         return config.learning_rate * (step + 1) / config.warm_up
     share = (step - config.warm_up) / max(config.steps - config.warm_up, 1)
-    return config.learning_rate * (1 + np.cos(np.pi * share)) / 2
+    return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 @contextmanager

@@ -143,7 +143,7 @@ class TrainPetLora(io.ComfyNode):
         dashboard = Dashboard(cls.hidden.unique_id, folder)
         comfy.model_management.unload_all_models()
         with torch.inference_mode(False):
-            pieces = [dataset.load(entry) for entry in dataset.kept()]
+            pieces = [dataset.load(entry) for entry in dataset.kept]
 
             def hear(sound):
                 return speech_features(sound, encoder)

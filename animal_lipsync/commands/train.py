@@ -131,7 +131,7 @@ def _load(options: argparse.Namespace, config: TrainConfig, dataset, device: str
 
     sounds = [load_audio(path, mono=True) for path in options.voice] or sample_voices()
     voices = [listen(sound, hear) for sound in sounds]
-    pairs = Pairs([dataset.load(entry) for entry in dataset.kept()], voices, hear, shares=config.shares)
+    pairs = Pairs([dataset.load(entry) for entry in dataset.kept], voices, hear, shares=config.shares)
     return load_painter(unet, vae, device=device, positions=positions), pairs
 
 
