@@ -67,8 +67,16 @@ class Piece:
         return len(self.pictures)
 
     def crop(self, frame: int) -> Tensor:
-        """(3, CROP, CROP) float32 sRGB in [0, 1]."""
-        return to_frames(np.asarray(Image.open(io.BytesIO(self.pictures[frame])))[None])[0]
+        """(3, CROP, CROP) float32 sRGB in [0, 1].
+
+        Raises:
+            FormatError: the picture is damaged.
+        """
+        try:
+            pixels = np.asarray(Image.open(io.BytesIO(self.pictures[frame])).convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise FormatError(f"A picture of {self.origin} is damaged ({error}); prepare the clips again.") from None
+        return to_frames(pixels[None])[0]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write it as safetensors, complete or not at all.
