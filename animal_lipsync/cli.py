@@ -14,10 +14,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .commands import animate, batch, compare, demo, detect, evaluate, frame, models, motion, prepare, study, train
+from .commands import (
+    animate,
+    batch,
+    compare,
+    demo,
+    detect,
+    evaluate,
+    frame,
+    models,
+    motion,
+    prepare,
+    prepare_clips,
+    study,
+    train,
+)
 from .commands.options import UsageError, refuse_overwriting
 
-COMMANDS = (animate, detect, motion, frame, batch, evaluate, study, compare, models, prepare, train, demo)
+COMMANDS = (
+    animate,
+    detect,
+    motion,
+    frame,
+    batch,
+    evaluate,
+    study,
+    compare,
+    models,
+    prepare,
+    prepare_clips,
+    train,
+    demo,
+)
 
 SETTLING = 3.0
 """Seconds in which what was begun is removed, undisturbed by a second Ctrl-C."""
