@@ -74,7 +74,7 @@ def read_manifest(path: str | os.PathLike, columns: Iterable[str]) -> list[Row]:
     unknown = sorted(names - set(columns))
     if unknown:
         named = ", ".join(repr(name[:30]) for name in unknown[:3])
-        raise ValueError(f"{path} has columns {named}; it may have {', '.join(columns)}.")
+        raise ValueError(f"{path} has columns {named}; it may have source, voice, output and any option of animate.")
     rows = []
     for number, record in found:
         if "" in record:
