@@ -8,21 +8,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from .clip import Clip
-from .files import beside
+from .keeping import Keeper
 from .types import Faces, FaceTrack
-
-logger = logging.getLogger(__name__)
 
 VERSION = 1
 """To be raised when detection, following or tracking finds something else in the same pixels."""
@@ -37,46 +33,15 @@ class FaceCache:
 
     def __init__(self, folder: str | os.PathLike, *, limit: int = LIMIT):
         self.folder = Path(folder)
-        self.limit = limit
+        self._kept = Keeper(folder, ".npz", noun="faces", limit=limit)
 
     def get(self, key: str) -> Faces | None:
         """What was kept under this key; None when there is nothing, or it is damaged."""
-        path = self.folder / f"{key}.npz"
-        try:
-            with np.load(path) as entry:
-                faces = _from_entry(entry)
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # a damaged archive may raise almost anything
-            logger.warning("The faces kept in %s cannot be read (%s); they are looked for again.", path, error)
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return faces
+        return self._kept.get(key, _read)
 
     def put(self, key: str, faces: Faces) -> None:
         """Keep these; whatever is kept under the key now is replaced as a whole."""
-        path = self.folder / f"{key}.npz"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with beside(path) as partial:
-                np.savez_compressed(partial, **_to_entry(faces))
-                os.replace(partial, path)
-            self._shrink()
-        except OSError as error:
-            logger.warning("The faces found are not kept for the next run: %s (%s).", self.folder, error.strerror)
-
-    def _shrink(self) -> None:
-        entries = []
-        for path in self.folder.glob("[!.]*.npz"):
-            with suppress(FileNotFoundError):  # another program made room too
-                entries.append((path.stat().st_mtime, path.stat().st_size, path))
-        excess = sum(size for _, size, _ in entries) - self.limit
-        for _, size, path in sorted(entries)[:-1]:
-            if excess <= 0:
-                break
-            path.unlink(missing_ok=True)
-            excess -= size
+        self._kept.put(key, lambda path: np.savez_compressed(path, **_to_entry(faces)))
 
 
 def default_folder() -> Path:
@@ -91,8 +56,13 @@ def face_key(clip: Clip, *settings: object) -> str:
 
     A file counts by its bytes, a clip in memory by every fourth pixel of every fourth row.
     """
+    return clip_key(clip, VERSION, _weights(), *settings)
+
+
+def clip_key(clip: Clip, *settings: object) -> str:
+    """What names something made of a clip: its content, as of `face_key`, and the settings it was made with."""
     size = (clip.width, clip.height, clip.frames, str(clip.frame_rate) if clip.frames > 1 else "")
-    digest = hashlib.blake2b(repr((VERSION, _weights(), size, settings)).encode(), digest_size=20)
+    digest = hashlib.blake2b(repr((size, settings)).encode(), digest_size=20)
     for block in _content(clip):
         digest.update(block)
     return digest.hexdigest()
@@ -124,6 +94,11 @@ def _to_entry(faces: Faces) -> dict[str, np.ndarray]:
     }
     rows = {f"{name}{i}": getattr(track, name) for i, track in enumerate(faces.tracks) for name in PER_FRAME}
     return {"about": np.array(json.dumps(about)), **rows}
+
+
+def _read(path: Path) -> Faces:
+    with np.load(path) as entry:
+        return _from_entry(entry)
 
 
 def _from_entry(entry) -> Faces:
