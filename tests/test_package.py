@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,24 @@ def test_requirements_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
     assert sorted(filter(None, lines)) == sorted(project["dependencies"])
+
+
+def test_licences_of_what_it_stands_on_let_everybody_use_it():
+    """eSpeak NG in espeakng-loader is under the GPL-3, so nothing brings it but the extras that say so."""
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {name: needs for name, needs in project["optional-dependencies"].items() if name != "test"}
+    assert [name for name, needs in extras.items() if "espeakng-loader" in needs] == ["transcript", "speak"]
+    names = {re.match(r"[\w.-]+", text)[0] for needs in (project["dependencies"], *extras.values()) for text in needs}
+    free = re.compile(r"\b(MIT|BSD|Apache|MPL-2\.0)\b")
+    refused = {}
+    for name in sorted(names - {"espeakng-loader", "animal-lipsync"}):
+        try:
+            told = metadata(name)
+        except PackageNotFoundError:
+            continue
+        said = [told.get("License-Expression"), told.get("License"), *(told.get_all("Classifier") or ())]
+        said = " ".join(line for line in filter(None, said) if len(line) < 200)
+        if not free.search(said) or "GPL" in said:
+            refused[name] = said
+    assert not refused
