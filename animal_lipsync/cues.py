@@ -128,7 +128,7 @@ def _time(value, number: int) -> float:
     try:
         seconds = float(value)
     except (TypeError, ValueError):
-        raise FormatError(f"Cue {number} must have a time in seconds, got {value!r}.") from None
+        raise FormatError(f"Cue {number} must have a time in seconds, got {str(value)[:40]!r}.") from None
     if not (math.isfinite(seconds) and 0 <= seconds <= LONGEST):
         raise FormatError(f"Cue {number}: its time must lie between 0 and {LONGEST:g} seconds, got {value}.")
     return seconds
