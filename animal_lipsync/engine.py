@@ -17,7 +17,7 @@ from .inside import OpenMouth, fill_mouth, muzzle, muzzle_box
 from .life import LifeField, life_field
 from .lipline import find_lip_line
 from .mouth import paint_tongue_out
-from .rig import MouthRig, build_rig
+from .rig import build_rig
 from .sampling import blur
 from .types import FaceTrack, MouthMotion
 from .warp import JawField, jaw_field
@@ -36,9 +36,9 @@ class WarpEngine:
 
     def region(self, face: FaceTrack, motion: MouthMotion, width: int, height: int) -> tuple[int, int, int, int]:
         """x1, y1, x2, y2 of the part of a `width` x `height` frame that these frames may change; may be empty."""
-        rig = build_rig(face)
+        seen = np.broadcast_to(face.visible, len(motion))
         lows, highs = [], []
-        for rows, is_side in _views(rig, np.broadcast_to(face.visible, len(motion))):
+        for rows, is_side, rig, _ in (view for blended in (False, True) for view in _views(face, seen, blended)):
             some = slice(None) if len(face) == 1 else rows
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side)
             life = life_field(face[some], rig[some], motion[rows], (0, 0, width, height))
@@ -82,13 +82,14 @@ class WarpEngine:
                 f"{len(frames)} frames, {len(face)} faces and {len(motion)} frames of motion do not match."
             )
         height, width = frames.shape[2:]
-        rig = build_rig(face)
         seen = np.broadcast_to(face.visible, len(motion))
         out = frames.expand(len(motion), -1, -1, -1)
         if min(height, width) < 2 or not seen.any():
             return out.clone()
         parts = []
-        for rows, is_side in _views(rig, seen):
+        # a reference picture shows one view only
+        blended = self.reference is None and not (is_still and len(frames) == 1)
+        for rows, is_side, rig, share in _views(face, seen, blended):
             some = slice(None) if len(frames) == 1 else rows
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side, device=frames.device)
             if is_still and len(frames) == 1 and not rig.gap[0]:
@@ -96,12 +97,12 @@ class WarpEngine:
                 jaw = replace(jaw, line=find_lip_line(frames, rest))
             whole = canvas or (0, 0, width, height)
             life = life_field(face[some], rig[some], motion[rows], whole, device=frames.device)
-            parts.append((rows, self._pose(frames[some], jaw, life, face.species)))
-        if len(parts) == 1 and len(parts[0][1]) == len(motion):
-            return parts[0][1]
+            parts.append((rows, share, self._pose(frames[some], jaw, life, face.species)))
+        if len(parts) == 1 and len(parts[0][2]) == len(motion):
+            return parts[0][2]
         out = out.clone()
-        for rows, posed in parts:
-            out[rows] = posed
+        for rows, share, posed in parts:
+            out[rows] = torch.lerp(out[rows], posed, torch.tensor(share, device=out.device).reshape(-1, 1, 1, 1))
         return out
 
     def _pose(self, frames: Tensor, jaw: JawField, life: LifeField | None, species: str) -> Tensor:
@@ -162,12 +163,22 @@ class WarpEngine:
         return out
 
 
-def _views(rig: MouthRig, seen: np.ndarray):
-    """Row numbers of the visible frames seen from the front and of those seen from the side, and which it is."""
+def _views(face: FaceTrack, seen: np.ndarray, blended: bool):
+    """Of the visible frames seen from the front and then of those seen from the side: row numbers, which it is, the rig
+    of all frames, and how much each row counts over what was drawn before.
+
+    Blended, a head on its way from one view to the other is seen as both.
+    """
+    rig = build_rig(face)
     for is_side in (False, True):
-        rows = np.flatnonzero(seen & ((rig.profile > 0.5) == is_side))
+        if blended:
+            share = rig.turned if is_side else np.float32(rig.turned < 1)
+        else:
+            share = np.float32((rig.profile > 0.5) == is_side)
+        share = np.broadcast_to(share, len(seen))
+        rows = np.flatnonzero(seen & (share > 0))
         if len(rows):
-            yield rows, is_side
+            yield rows, is_side, build_rig(face, is_side=is_side) if blended else rig, share[rows]
 
 
 def _bend(x: Tensor, y: Tensor, jaw: JawField, life: LifeField | None) -> tuple[Tensor, Tensor, Tensor]:

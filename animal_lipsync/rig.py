@@ -16,6 +16,8 @@ from .types import FaceTrack
 BIRDS = frozenset({"bird", "parrot", "macaw", "cockatoo", "chicken", "duck", "owl", "eagle", "crow", "pigeon"})
 SHUT_GAP = 0.06
 """Lips closer than this share of the mouth's half width count as shut (labelling noise)."""
+BLENDED = 0.85, 1.45
+"""How far out of the corners' middle the lips lie where the front view and the side view begin to be the only one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,9 @@ class MouthRig:
     """(N,) 0 seen from the front, 1 from the side: the mouth then hinges at one end and is free at the other."""
     facing: np.ndarray
     """(N,) +1 when the free end of a profile points to +x, -1 to -x."""
+    turned: np.ndarray
+    """(N,) how far a head that turns has come from the front (0) to the side (1): `profile` jumps there, as a corner of
+    the mouth passes behind the lips within a frame or two, and this is what may be blended by."""
     beak: bool
 
     def __getitem__(self, frames) -> MouthRig:
@@ -65,8 +70,11 @@ class MouthRig:
         return frontal + (side - frontal) * self.profile
 
 
-def build_rig(face: FaceTrack) -> MouthRig:
+def build_rig(face: FaceTrack, *, is_side: bool | None = None) -> MouthRig:
     """The mouth rig of every frame of `face` (schema animal9).
+
+    Args:
+        is_side: whether to take all of them as seen from the side or from the front; None: each as it is seen.
 
     Points that lie on top of each other, are mirrored or out of the frame give a small, regular mouth, never a fold.
 
@@ -85,13 +93,14 @@ def build_rig(face: FaceTrack) -> MouthRig:
 
     to_left, to_right = corners[:, 0] - upper, corners[:, 1] - upper
     cosine = _dot(_unit(to_left), _unit(to_right))
-    profile = _smooth((cosine - 0.35) / 0.45)
+    profile = _smooth((cosine - 0.35) / 0.45) if is_side is None else np.full(len(upper), float(is_side))
 
     # seen from the front the mouth lies between the corners; from the side, between the corners and the lips
     hinge = corners.mean(1)
     front_axis = _unit(corners[:, 1] - corners[:, 0], fallback=points[:, RIGHT_EYE] - points[:, LEFT_EYE])
     side_axis = _unit(upper - hinge, fallback=front_axis)
     axis = np.where(profile[:, None] > 0.5, side_axis, front_axis)
+    turned = _smooth((_out_of_middle(upper, corners) - BLENDED[0]) / (BLENDED[1] - BLENDED[0]))
     across_down = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
     chin_way = chin - upper
     across_down *= np.where(_dot(across_down, chin_way) < 0, -1.0, 1.0)[:, None]
@@ -127,8 +136,18 @@ def build_rig(face: FaceTrack) -> MouthRig:
     jaw = np.clip(_dot(chin - upper, down) - gap, 0.30 * half, 2.0 * half)
     nose = np.clip(-_dot(points[:, NOSE] - upper, down), 0.30 * half, 2.0 * half)
 
-    rows = (upper, across, down, left, right, left_y, right_y, jaw, nose, gap, profile, facing)
+    rows = (upper, across, down, left, right, left_y, right_y, jaw, nose, gap, profile, facing, turned)
     return MouthRig(*(row.astype(np.float32) for row in rows), beak=beak)
+
+
+def _out_of_middle(upper: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """(N,) how far the lips lie from the middle of the corners, in half their distance: 0 from the front, 1 where they
+    hide a corner, more from the side. Below or above the corners they may lie further, as those of a long muzzle do."""
+    axis = _unit(corners[:, 1] - corners[:, 0])
+    offset = upper - corners.mean(1)
+    along, off = _dot(offset, axis), axis[:, 0] * offset[:, 1] - axis[:, 1] * offset[:, 0]
+    half = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) / 2
+    return np.hypot(along, off / 1.65) / np.maximum(half, 1e-3)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

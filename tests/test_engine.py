@@ -246,6 +246,18 @@ def test_heads_that_turn_from_front_to_side_share_a_batch():
     assert (together[0] - together[1]).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("towards", [1, -1])
+def test_a_head_that_turns_to_the_side_does_not_jump(towards):
+    front, side = np.array(FRONT), np.array(SIDE) * [towards, 1]
+    turn = [front + (side - front) * share for share in np.linspace(0, 1, 33)]
+    faces = joined(*(make_face(points, at=(80, 75), size=15) for points in turn))
+    profile = build_rig(faces).profile
+    assert np.abs(np.diff(profile)).max() > 0.5, "the views themselves do jump"
+    out = engine(soft_picture(160, 160).expand(33, -1, -1, -1), faces, pose(33, jaw_open=0.6))
+    steps = (out[1:] - out[:-1]).abs().mean((1, 2, 3))
+    assert steps.max() < 1.5 * steps[:8].max(), "from view to view hardly more than the mouth moves anyway"
+
+
 # ---- the mouth opens -------------------------------------------------------------------------------------------------
 
 
