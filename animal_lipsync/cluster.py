@@ -12,7 +12,7 @@ CORES = 1
 """A job asks for; Ray lets its worker use as many threads."""
 RETRIES = 3
 """Times a job is given to another worker when its own is lost."""
-AHEAD = 200
+AHEAD = 2000
 """Jobs handed to the cluster at once."""
 
 
