@@ -300,16 +300,17 @@ def fit(
     rank, processes = _place()
     run = Run(Path(folder), config, painter)
     drawn = _drawn_ahead(pairs, config, run.step, rank, painter.networks.device)
-    with _repeating(painter) if config.repeat else nullcontext(), drawn as batches:
+    with repeating(painter) if config.repeat else nullcontext(), drawn as batches:
         while run.step < config.steps:
             start, rate = time.perf_counter(), _learning_rate(config, run.step)
             try:
-                parts = _learn(next(batches), run, painter, rate, processes)
+                parts = learn(next(batches), run, painter, rate, processes)
             except torch.cuda.OutOfMemoryError:
                 raise TrainingError(
                     f"The memory of the graphics card does not suffice for {config.batch} pairs at once. Choose a "
                     f"smaller batch; {_kept(run)}"
                 ) from None
+            parts = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
             if not all(np.isfinite(value) for value in parts.values()):
                 names = ", ".join(name for name, value in parts.items() if not np.isfinite(value))
                 raise TrainingError(
@@ -337,8 +338,8 @@ def fit(
         replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
 
 
-def _learn(batch: Batch, run: Run, painter: Painter, rate: float, processes: int) -> dict[str, float]:
-    """One step of the painter and, if there is one, of its critic: each loss as it counts."""
+def learn(batch: Batch, run: Run, painter: Painter, rate: float, processes: int = 1) -> dict[str, Tensor]:
+    """One step of the painter and, if there is one, of its critic: each loss as it counts, and their sum `total`."""
     config, networks = run.config, painter.networks
     for group in run.optimizer.param_groups:
         group["lr"] = rate
@@ -386,7 +387,7 @@ def _learn(batch: Batch, run: Run, painter: Painter, rate: float, processes: int
         loss = losses.judge(run.critic(batch.target), run.critic(picture.detach()), config.rule)
         loss.backward()
         _step(run.critic_optimizer, list(run.critic.parameters()), processes)
-    return {name: float(loss.detach()) for name, loss in counted.items()} | {"total": float(total.detach())}
+    return {name: loss.detach() for name, loss in (counted | {"total": total}).items()}
 
 
 def _step(optimizer: torch.optim.Optimizer, tensors: list[Tensor], processes: int) -> None:
@@ -467,7 +468,7 @@ def _drawn_ahead(pairs: Pairs, config: TrainConfig, first: int, rank: int, devic
 
 
 @contextmanager
-def _repeating(painter: Painter) -> Iterator[None]:
+def repeating(painter: Painter) -> Iterator[None]:
     """Within the block inner values are computed again on the way back rather than kept."""
     modules = [*painter.network.modules(), *painter.decoder.modules()]
     blocks = [module for module in modules if type(module).__name__ in REPEATED]
