@@ -19,8 +19,8 @@ LARGEST_SIDE = 8192
 """Pixels of a comparison; H.264 players know no wider picture."""
 
 
-def side_by_side(clips: Sequence[Clip]) -> Clip:
-    """One clip that shows all of them from left to right, each as high as the first.
+def side_by_side(clips: Sequence[Clip], *, height: int | None = None) -> Clip:
+    """One clip that shows all of them from left to right, each `height` pixels high, or as high as the first.
 
     It has the highest of their frame rates and lasts as long as the longest; one that has ended stays at its last
     frame.
@@ -30,7 +30,7 @@ def side_by_side(clips: Sequence[Clip]) -> Clip:
     """
     if len(clips) < 2:
         raise ValueError(f"Two or more videos are needed to compare, got {len(clips)}.")
-    height = clips[0].height
+    height = height or clips[0].height
     widths = [max(1, round(clip.width * height / clip.height)) for clip in clips]
     if sum(widths) > LARGEST_SIDE:
         raise ValueError(

@@ -1,7 +1,18 @@
-"""How well a mouth follows a voice, measured on the finished video, and what became of the rest of the picture.
+"""How well a mouth follows a voice, measured on the finished video.
 
 The mouth's opening is seen by `openness`, which knows neither engine nor motion; the voice's is what `hearing` makes of
-the sound. Every figure stands beside controls: the same video under the voice turned round, put off, and silent.
+the sound.
+
+- **correlation**: of the opening seen with the opening heard, at the lag at which they fit best. 1 is perfect.
+- **lag**: that lag, by which the mouth is late. Viewers notice from about 0.05 s on.
+- **confidence**: how far the best lag stands out: its correlation less the median over all lags within WINDOW.
+- **closures**: the share of [p], [b] and [m] in which the lips are seen to meet.
+- **leak**: how far the mouth stands open in pauses, as a share of its usual opening.
+
+Figures mean something beside controls, in which nothing can fit: the voice **backwards**, **later**, and in pieces in
+another order (**shuffled**), as correlations; the mouth of the **source** itself; and a **silent** voice, of which the
+mouth's whole movement is leak. The upper bound is a video of what was trained on, judged like any other. What became of
+the rest of the picture is told by `preservation`.
 """
 
 from __future__ import annotations
@@ -15,8 +26,9 @@ import numpy as np
 
 from .image import to_frames
 from .openness import openness
-from .schemas import NOSE
+from .preservation import Preservation
 from .types import FaceTrack, MouthMotion
+from .video import pingpong_indices
 
 WINDOW = 0.4
 """Seconds by which a mouth may be early or late and still be found."""
@@ -30,21 +42,25 @@ PAUSE = 0.2
 """Seconds a silence must last before the mouth is expected to be shut; its first and last tenth do not count."""
 CLOSED = 0.25
 """Share of a mouth's usual opening below which it counts as closed."""
-HEAD = np.array([-0.25, -0.25, 0.25, 0.7])
-"""Sizes of the head by which each edge of its box moves out to hold all that a jaw may move."""
+PIECE = 0.5
+"""Seconds of the pieces in which the voice of a control is shuffled."""
+ORDERS = 8
+"""Orders of them; the control is their mean."""
 TOGETHER = 25
 """Frames looked at in one go."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Of one video; correlations lie in [-1, 1], shares in [0, 1]; NaN where there is nothing to measure."""
+    """Of one video; correlations lie in [-1, 1], shares in [0, 1], NaN where there is nothing to measure."""
 
     opening: np.ndarray
     """(T,) of the mouth, seen; half widths of the mouth."""
     expected: np.ndarray
     """(T,) of the mouth, heard: `jaw_open`."""
     frame_rate: Fraction
+    by_lag: np.ndarray
+    """(2 reach + 1,) correlation at every lag from -WINDOW to WINDOW."""
     correlation: float
     """Between both, at the lag at which they fit best."""
     lag: float
@@ -59,16 +75,20 @@ class Evaluation:
     """Control: the correlation with the voice played backwards, at its best lag."""
     put_off: float
     """Control: the correlation with the voice PUT_OFF seconds later."""
+    shuffled: float
+    """Control: the correlation with pieces of the voice in another order, at its best lag."""
+    silent: float
+    """Control: the leak, were the voice silent throughout."""
     still: float
-    """Control: the correlation of the source's own mouth; NaN without a source."""
-    changed_outside: float
-    """Mean change of pixels well outside the head, 0 to 255: what an engine should not touch, and what compression did
-    to it; NaN without a source."""
-    texture: float
-    """Fine detail of the face above the nose as a share of the source's; NaN without a source."""
-    flicker: float
-    """Mean change of the face above the nose from frame to frame beyond the source's own, 0 to 255; NaN without a
-    source."""
+    """Control: the correlation of the source's own mouth; NaN without a source, as is all that follows."""
+    changed_outside: float = np.nan
+    """0 to 255; see `preservation` for this and the rest."""
+    identity: float = np.nan
+    texture: float = np.nan
+    flicker: float = np.nan
+    """0 to 255, as the next two."""
+    mouth_flicker: float = np.nan
+    seam: float = np.nan
 
     def summary(self) -> dict[str, float | None]:
         """The figures alone, rounded; None for NaN."""
@@ -87,20 +107,21 @@ def evaluate(
 
     Args:
         frames: uint8 (H, W, 3) of the video.
-        face: where the animal is in the source; of one row that holds for all, or of one per frame.
+        face: where the animal is in the source; of one row that holds for all, or of one per frame of a source that is
+            played forth and back where it is shorter.
         voice: what the voice should look like, at the video's frame rate.
         source: uint8 (H, W, 3), what the video was made from, as many frames.
 
     Raises:
         ValueError: the video has no frames.
     """
-    rest = _Rest()
+    rest = Preservation()
     seen, own = [], []
     for batch, sources, rows in _batches(frames, source, face):
         seen.append(openness(to_frames(batch), rows).numpy())
         if sources is not None:
             own.append(openness(to_frames(sources), rows).numpy())
-            rest.compare(batch, sources, rows)
+            rest.add(batch, sources, rows)
     if not seen:
         raise ValueError("The video has no frames to look at.")
     opening = np.concatenate(seen)
@@ -115,6 +136,7 @@ def evaluate(
         opening,
         expected,
         voice.frame_rate,
+        by_lag,
         correlation=float(by_lag[best]),
         lag=(best - reach) / rate,
         confidence=float(by_lag[best] - np.median(by_lag)),
@@ -122,10 +144,10 @@ def evaluate(
         leak=_leak(share, voice, rate),
         turned_round=float(lag_correlations(opening, expected[::-1], reach).max()),
         put_off=_correlation(opening, np.roll(expected, round(PUT_OFF * rate))),
+        shuffled=_shuffled(opening, expected, reach, max(1, round(PIECE * rate))),
+        silent=float(np.clip(share, 0, None).mean()),
         still=float(lag_correlations(np.concatenate(own), expected, reach).max()) if own else np.nan,
-        changed_outside=rest.changed_outside,
-        texture=rest.texture,
-        flicker=rest.flicker,
+        **(rest.figures() if own else {}),
     )
 
 
@@ -134,7 +156,7 @@ def lag_correlations(seen: np.ndarray, heard: np.ndarray, reach: int) -> np.ndar
     count = len(seen)
     found = []
     for lag in range(-reach, reach + 1):
-        first, last = max(lag, 0), min(count, count + lag)
+        first, last = max(lag, 0), max(min(count, count + lag), 0)
         found.append(_correlation(seen[first:last], heard[first - lag : last - lag]))
     return np.array(found)
 
@@ -145,59 +167,11 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-class _Rest:
-    """Sums up what became of the picture around the mouth."""
-
-    def __init__(self):
-        self.outside, self.detail, self.steps = [], [], []
-        self.before: tuple[np.ndarray, np.ndarray] | None = None
-
-    def compare(self, frames: np.ndarray, sources: np.ndarray, face: FaceTrack) -> None:
-        height, width = (min(a, b) for a, b in zip(frames.shape[1:3], sources.shape[1:3], strict=True))
-        for index, pair in enumerate(zip(frames, sources, strict=True)):
-            made, given = (frame[:height, :width].astype(np.float32) for frame in pair)
-            row = min(index, len(face) - 1)
-            box, nose = face.boxes[row], face.keypoints[row, NOSE]
-            away = np.ones((height, width), bool)
-            size = max(box[2] - box[0], box[3] - box[1])
-            away[_within(box + HEAD * size, height, width)] = False
-            if away.any():
-                self.outside.append(np.abs(made - given)[away].mean())
-            upper = _within(np.array([*box[:3], min(box[3], nose[1])]), height, width)
-            parts = made[upper].mean(2), given[upper].mean(2)
-            if min(parts[0].shape) < 4:
-                continue
-            self.detail.append([np.abs(part[1:-1, 1:-1] * 4 - _around(part)).mean() for part in parts])
-            if self.before is not None and self.before[0].shape == parts[0].shape:
-                self.steps.append([np.abs(a - b).mean() for a, b in zip(parts, self.before, strict=True)])
-            self.before = parts
-
-    @property
-    def changed_outside(self) -> float:
-        return float(np.mean(self.outside)) if self.outside else np.nan
-
-    @property
-    def texture(self) -> float:
-        if not self.detail:
-            return np.nan
-        made, given = np.mean(self.detail, 0)
-        return float(made / max(given, 1e-6))
-
-    @property
-    def flicker(self) -> float:
-        if not self.steps:
-            return np.nan
-        made, given = np.mean(self.steps, 0)
-        return float(made - given)
-
-
-def _within(box: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
-    x1, y1, x2, y2 = (int(value) for value in np.clip(box, 0, [width, height] * 2))
-    return slice(y1, y2), slice(x1, x2)
-
-
-def _around(part: np.ndarray) -> np.ndarray:
-    return part[:-2, 1:-1] + part[2:, 1:-1] + part[1:-1, :-2] + part[1:-1, 2:]
+def _shuffled(opening: np.ndarray, expected: np.ndarray, reach: int, piece: int) -> float:
+    chance = np.random.default_rng(0)
+    pieces = [expected[start : start + piece] for start in range(0, len(expected), piece)]
+    orders = [[pieces[i] for i in chance.permutation(len(pieces))] for _ in range(ORDERS)]
+    return float(np.mean([lag_correlations(opening, np.concatenate(order), reach).max() for order in orders]))
 
 
 def _closures(share: np.ndarray, voice: MouthMotion, rate: float) -> float:
@@ -227,6 +201,6 @@ def _fitted(values: np.ndarray, length: int) -> np.ndarray:
 def _batches(frames, source, face: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray | None, FaceTrack]]:
     frames, source, start = iter(frames), source and iter(source), 0
     while batch := list(islice(frames, TOGETHER)):
-        rows = face if len(face) == 1 else face[np.minimum(np.arange(start, start + len(batch)), len(face) - 1)]
+        rows = face if len(face) == 1 else face[pingpong_indices(len(face), start + len(batch))[start:]]
         yield np.stack(batch), source and np.stack(list(islice(source, len(batch)))), rows
         start += len(batch)

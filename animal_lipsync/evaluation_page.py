@@ -1,86 +1,209 @@
-"""One self-contained web page about a few evaluations: what was measured, in a table, and the curves behind it."""
+"""One self-contained web page about evaluations: the videos side by side, their figures, the curves behind them."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
-from .evaluate import Evaluation
+from .clip import Clip
+from .compare import side_by_side
+from .evaluate import WINDOW, Evaluation
+from .identity import ALIKE
+from .types import Audio
+from .video_writer import write_video
+
+SHOWN = 20
+"""Seconds of the videos that a page holds."""
+HEIGHT = 360
+"""Pixels of each of them."""
+CRF = 26
+
+
+class Measure(NamedTuple):
+    label: str
+    meaning: str
+    fault: Callable[[float], float] | None = None
+    """What is least for the best; None of a control, which nobody wins."""
+
+
+def high(value: float) -> float:
+    return -value
+
+
+def low(value: float) -> float:
+    return value
+
 
 MEASURES = {
-    "correlation": (
+    "correlation": Measure(
         "follows the voice",
-        "Correlation of the opening seen with the opening heard, at the best lag. 1 is perfect.",
+        "Correlation of the opening seen in the video with the opening heard in the voice, at the best lag. 1 is "
+        "perfect.",
+        high,
     ),
-    "lag": ("lag, s", "By how much the mouth is late; below 0 it is early. Viewers notice from about 0.05 s on."),
-    "confidence": ("confidence", "How far the best lag stands out from the others."),
-    "closures": ("closures", "Share of p, b and m at which the lips are seen to meet."),
-    "leak": ("leak", "How far the mouth stands open in pauses, as a share of its usual opening."),
-    "turned_round": (
+    "lag": Measure(
+        "lag, s",
+        "By how much the mouth is late, where both fit best; below 0 it is early. Viewers notice from about 0.05 s on.",
+        abs,
+    ),
+    "confidence": Measure(
+        "confidence", "How far that lag stands out: its correlation less the median over all lags.", high
+    ),
+    "closures": Measure("closures", "Share of p, b and m at which the lips are seen to meet.", high),
+    "leak": Measure("leak", "How far the mouth stands open in pauses, as a share of its usual opening.", low),
+    "turned_round": Measure(
         "voice backwards",
-        "Control: the same with the voice played backwards. What a mouth gets by luck.",
+        "Control: the first figure with the voice played backwards. What a mouth gets by luck, as in the next two.",
     ),
-    "put_off": ("voice later", "Control: the same with the voice put off."),
-    "still": ("source alone", "Control: the mouth of the source itself under this voice."),
-    "changed_outside": ("outside", "Mean change well outside the head, of 255; compression alone makes about 1."),
-    "texture": ("texture", "Fine detail of the face above the nose as a share of the source's."),
-    "flicker": ("flicker", "Mean change from frame to frame above the nose beyond the source's, of 255."),
+    "put_off": Measure("voice later", "Control: the same with the voice put off by more than any lag looked at."),
+    "shuffled": Measure("voice shuffled", "Control: the same with pieces of half a second in another order."),
+    "silent": Measure("voice silent", "Control: the leak, were the voice a single pause."),
+    "still": Measure("source alone", "Control: the first figure of the source's own mouth under this voice."),
+    "changed_outside": Measure(
+        "outside",
+        "Mean change of the picture well outside the head, of 255. The engines leave it at 0; compression alone makes "
+        "about 1. Frames that were never compressed show which.",
+        low,
+    ),
+    "identity": Measure(
+        "identity",
+        f"Likeness of the head to the source's. 1 is the same picture; below {ALIKE} it would be taken for another "
+        "animal.",
+        high,
+    ),
+    "texture": Measure(
+        "texture", "Fine detail of the face above the nose as a share of the source's.", lambda value: abs(value - 1)
+    ),
+    "flicker": Measure("flicker", "Mean change from frame to frame above the nose beyond the source's, of 255.", low),
+    "mouth_flicker": Measure(
+        "mouth flicker",
+        "Mean difference of a frame below the nose from the mean of its neighbours, beyond the source's, of 255. A "
+        "mouth that opens far and fast has more of it, one that is painted anew each frame far more.",
+        low,
+    ),
+    "seam": Measure(
+        "seam",
+        "How steep edges are that stay on the head through the whole video and that the source does not have, of 255. "
+        "Compression alone makes 0.5; from about 1 on a pasted patch can be seen.",
+        low,
+    ),
 }
-WIDTH, HEIGHT = 1100, 170
+WIDTH = 1100
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-td, th { padding: .4rem .7rem; text-align: right; border-bottom: 1px solid #8884 }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+td, th { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #8884 }
 td:first-child, th:first-child { text-align: left }
+td.best { font-weight: 700 }
 svg { width: 100%; height: auto; background: #8881; border-radius: 6px }
-path { fill: none; stroke-width: 1.6 }
+svg text { font: 12px system-ui, sans-serif; fill: currentColor }
+path { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke }
+line { stroke: #8888 }
+video { width: 100%; border-radius: 6px; background: #000 }
+figcaption { display: flex; justify-content: space-around }
+figure { margin: 1rem 0 }
 dt { font-weight: 600 }
-.heard { stroke: #3c7be0; color: #3c7be0 }
-.seen { stroke: #e0662c; color: #e0662c }
+.heard { stroke: #8a8f98; color: #8a8f98 }
 :root { color-scheme: light dark }
 """
+COLOURS = ("#e0662c", "#3c7be0", "#2c9b6b", "#a44fc4", "#b58900", "#d33682")
 
 
-def evaluation_page(evaluations: dict[str, Evaluation]) -> str:
+def comparison_video(clips: Sequence[Clip], sound: str | Path | Audio | None) -> bytes:
+    """A small mp4 of the first `SHOWN` seconds of clips side by side."""
+    both = side_by_side(clips, height=min(HEIGHT, clips[0].height))
+    frames = both.read(min(both.frames, round(SHOWN * both.frame_rate)))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "both.mp4"
+        for _ in write_video(path, frames, both.width, both.height, both.frame_rate, sound=sound, crf=CRF):
+            pass
+        return path.read_bytes()
+
+
+def evaluation_page(
+    evaluations: dict[str, Evaluation], *, video: bytes | None = None, shown: Sequence[str] = ()
+) -> str:
     """HTML that opens anywhere and loads nothing.
 
     Args:
         evaluations: by what the page shall call each video.
+        video: an mp4 of them side by side.
+        shown: what is seen in it from left to right.
     """
-    head = "".join(f"<th>{escape(name)}</th>" for name in evaluations)
-    rows = []
-    for measure, (label, _) in MEASURES.items():
-        cells = "".join(f"<td>{_figure(getattr(one, measure))}</td>" for one in evaluations.values())
-        rows.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")
-    curves = "".join(f"<h2>{escape(name)}</h2>{_curves(one)}" for name, one in evaluations.items())
-    words = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in MEASURES.values())
+    head = "".join(f"<th>{_coloured(index, name)}</th>" for index, name in enumerate(evaluations))
+    rows = "".join(_row(name, measure, list(evaluations.values())) for name, measure in MEASURES.items())
+    words = "".join(f"<dt>{escape(one.label)}</dt><dd>{escape(one.meaning)}</dd>" for one in MEASURES.values())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lip-sync report</title><style>{STYLE}</style>'
-        f"<h1>Lip-sync report</h1><table><tr><th></th>{head}</tr>{''.join(rows)}</table>{curves}"
+        f"<h1>Lip-sync report</h1>{_video(video, shown) if video else ''}"
+        f"<table><tr><th></th>{head}</tr>{rows}</table>{_curves(evaluations)}{_lags(evaluations)}"
         f"<h2>What the figures mean</h2><dl>{words}</dl></html>"
     )
 
 
-def _figure(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}"
+def _row(name: str, measure: Measure, evaluations: list[Evaluation]) -> str:
+    values = [getattr(one, name) for one in evaluations]
+    faults = [measure.fault(value) for value in values if not np.isnan(value)] if measure.fault else []
+    cells = []
+    for value in values:
+        is_best = len(faults) > 1 and measure.fault(value) == min(faults) < max(faults)
+        cells.append(f"<td{' class=best' if is_best else ''}>{'–' if np.isnan(value) else f'{value:.2f}'}</td>")
+    return f"<tr><td>{escape(measure.label)}</td>{''.join(cells)}</tr>"
 
 
-def _curves(one: Evaluation) -> str:
-    seconds = len(one.opening) / float(one.frame_rate)
-    paths = "".join(
-        f'<path class="{name}" d="{_path(values)}"/>'
-        for name, values in (("heard", one.expected), ("seen", one.opening))
-    )
+def _video(video: bytes, shown: Sequence[str]) -> str:
+    names = "".join(f"<span>{escape(name)}</span>" for name in shown)
+    source = f"data:video/mp4;base64,{b64encode(video).decode()}"
+    return f'<figure><video controls loop src="{source}"></video><figcaption>{names}</figcaption></figure>'
+
+
+def _curves(evaluations: dict[str, Evaluation]) -> str:
+    """What is heard and what is seen of each video, over time."""
+    parts = []
+    for index, (name, one) in enumerate(evaluations.items()):
+        seconds = len(one.opening) / float(one.frame_rate)
+        x = np.linspace(0, WIDTH, len(one.opening))
+        paths = _path(x, _levels(one.expected, 150), "heard") + _path(x, _levels(one.opening, 150), index)
+        parts.append(
+            f"<h2>{_coloured(index, name)}</h2>"
+            f'<svg viewBox="0 0 {WIDTH} 170" role="img" aria-label="opening over {seconds:.1f} seconds">{paths}</svg>'
+            f'<p>Opening <b class="heard">heard</b> and {_coloured(index, "seen")} over {seconds:.1f} s, each from its '
+            "least to its most.</p>"
+        )
+    return "".join(parts)
+
+
+def _lags(evaluations: dict[str, Evaluation]) -> str:
+    """Correlation at every lag: the peak tells the lag, and how it stands out the confidence."""
+    paths = []
+    for index, one in enumerate(evaluations.values()):
+        x = np.linspace(0, WIDTH, len(one.by_lag))
+        paths.append(_path(x, 190 - 180 * np.clip(one.by_lag, 0, 1), index))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="opening over {seconds:.1f} seconds">{paths}</svg>'
-        f'<p><b class="heard">heard</b> and <b class="seen">seen</b> opening over '
-        f"{seconds:.1f} s, each from its least to its most.</p>"
+        f'<h2>Correlation by lag</h2><svg viewBox="0 0 {WIDTH} 200" role="img" aria-label="correlation by lag">'
+        f'<line x1="{WIDTH / 2}" x2="{WIDTH / 2}" y1="0" y2="200"/><line x1="0" x2="{WIDTH}" y1="190" y2="190"/>'
+        f'<text x="6" y="16">{WINDOW} s early</text>'
+        f'<text x="{WIDTH - 6}" y="16" text-anchor="end">{WINDOW} s late</text>{"".join(paths)}</svg>'
+        "<p>From 0 at the bottom to 1 at the top; the peak is where mouth and voice fit best.</p>"
     )
 
 
-def _path(values: np.ndarray) -> str:
-    low, high = float(values.min()), float(values.max())
-    x = np.linspace(0, WIDTH, len(values))
-    y = HEIGHT - 10 - (values - low) / max(high - low, 1e-6) * (HEIGHT - 20)
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+def _levels(values: np.ndarray, height: float) -> np.ndarray:
+    least, most = float(values.min()), float(values.max())
+    return height + 10 - (values - least) / max(most - least, 1e-6) * height
+
+
+def _path(x: np.ndarray, y: np.ndarray, look: int | str) -> str:
+    points = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    colour = f'class="{look}"' if isinstance(look, str) else f'stroke="{COLOURS[look % len(COLOURS)]}"'
+    return f'<path {colour} d="{points}"/>'
+
+
+def _coloured(index: int, text: str) -> str:
+    return f'<b style="color: {COLOURS[index % len(COLOURS)]}">{escape(text)}</b>'

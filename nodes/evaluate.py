@@ -1,14 +1,16 @@
-"""Evaluate Lip-Sync: how well a finished video's mouth follows its voice."""
+"""Evaluate Lip-Sync: how well finished videos' mouths follow their voice."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io, ui
+from server import PromptServer
 
 from ..animal_lipsync.evaluate import evaluate
-from ..animal_lipsync.evaluation_page import MEASURES, evaluation_page
+from ..animal_lipsync.evaluation_page import MEASURES, comparison_video, evaluation_page
 from ..animal_lipsync.files import write_text
 from ..animal_lipsync.motion import speech_to_motion
 from .finding import find_face
@@ -26,7 +28,7 @@ class EvaluateLipSync(io.ComfyNode):
             category=CATEGORY,
             description="Measures how well the mouth in a video follows its voice, and writes a report to the output "
             "folder.",
-            search_aliases=["lip sync score", "sync confidence", "quality", "benchmark", "report"],
+            search_aliases=["lip sync score", "sync confidence", "quality", "benchmark", "report", "compare LoRA"],
             is_output_node=True,
             inputs=[
                 io.Video.Input("video", tooltip="The result to judge."),
@@ -49,7 +51,23 @@ class EvaluateLipSync(io.ComfyNode):
                     advanced=True,
                     tooltip="Where the report goes in the output folder.",
                 ),
+                io.Video.Input(
+                    "video_2", optional=True, tooltip="Another result from the same source and voice, e.g. with a LoRA."
+                ),
+                io.Video.Input(
+                    "video_3",
+                    optional=True,
+                    tooltip="A third one, e.g. what the LoRA was trained on: the most that can be hoped for.",
+                ),
+                io.String.Input(
+                    "names",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the report calls the videos, with commas between: baseline, LoRA, training.",
+                ),
             ],
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 io.String.Output("report", tooltip="The figures, a line each."),
                 io.Float.Output("correlation", tooltip="How closely the mouth follows the voice; 1 is perfect."),
@@ -57,24 +75,55 @@ class EvaluateLipSync(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, video, voice, filename_prefix, source=None, face=None) -> io.NodeOutput:
-        with open_source(video) as (clip, _):
-            heard = speech_to_motion(in_seconds(to_audio(voice)), clip.frame_rate)
-            if source is None:
-                track, frames = find_face(clip, face), None
-                result = evaluate(with_progress(clip.read(clip.frames), clip.frames), track, heard)
-            else:
-                with open_source(source, float(clip.frame_rate)) as (original, _):
-                    track, frames = find_face(original, face), original.read(clip.frames)
-                    shown = with_progress(clip.read(clip.frames), clip.frames)
-                    result = evaluate(shown, track, heard, source=frames)
-        folder, name, number, _, _ = folder_paths.get_save_image_path(
+    def execute(
+        cls, video, voice, filename_prefix, source=None, face=None, video_2=None, video_3=None, names=""
+    ) -> io.NodeOutput:
+        videos = [one for one in (video, video_2, video_3) if one is not None]
+        names = _names(names, len(videos))
+        voice, judged, shown, heard = to_audio(voice), {}, {}, {}
+        with ExitStack() as opened:
+            clips = [opened.enter_context(open_source(one)).clip for one in videos]
+            for name, clip in zip(names, clips, strict=True):
+                original = None
+                if source is not None:
+                    original = opened.enter_context(open_source(source, float(clip.frame_rate))).clip
+                    shown.setdefault("source", original)
+                shown[name] = clip
+                if clip.frame_rate not in heard:
+                    heard[clip.frame_rate] = speech_to_motion(in_seconds(voice), clip.frame_rate)
+                judged[name] = evaluate(
+                    with_progress(clip.read(clip.frames), clip.frames),
+                    find_face(original or clip, face),
+                    heard[clip.frame_rate],
+                    source=original and original.read(clip.frames),
+                )
+            both = comparison_video(list(shown.values()), voice) if len(shown) > 1 else None
+        folder, stem, number, _, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
-        path = Path(folder) / f"{name}_{number:05}_.html"
-        write_text(path, evaluation_page({"video": result}))
-        lines = [
-            f"{MEASURES[measure][0]}: {value:.2f}" for measure, value in result.summary().items() if value is not None
-        ]
-        text = "\n".join([*lines, f"report: {path.name}"])
-        return io.NodeOutput(text, result.correlation, ui=ui.PreviewText(text))
+        path = Path(folder) / f"{stem}_{number:05}_.html"
+        write_text(path, evaluation_page(judged, video=both, shown=list(shown)))
+        text = "\n".join([*_lines(judged), f"report: {path}"])
+        PromptServer.instance.send_progress_text(text, cls.hidden.unique_id)
+        return io.NodeOutput(text, judged[names[0]].correlation, ui=ui.PreviewText(text))
+
+
+def _names(text: str, count: int) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()] or ["video", "video 2", "video 3"][:count]
+    if len(names) != count or len(set(names)) != count or "source" in names:
+        raise ValueError(
+            f"names holds {', '.join(names)}, but there are {count} videos; give each a name of its own, not source, "
+            "or leave it empty."
+        )
+    return names
+
+
+def _lines(judged) -> list[str]:
+    """A line for each figure that any of them has."""
+    rows = {name: [one.summary()[name] for one in judged.values()] for name in MEASURES}
+    head = [f"(of {', '.join(judged)})"] if len(judged) > 1 else []
+    return head + [
+        f"{MEASURES[name].label}: " + ", ".join("–" if value is None else f"{value:.2f}" for value in values)
+        for name, values in rows.items()
+        if any(value is not None for value in values)
+    ]

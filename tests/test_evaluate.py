@@ -1,18 +1,24 @@
 import json
+from base64 import b64decode
 from dataclasses import replace
 from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from animal_lipsync.animate import voice_motion
 from animal_lipsync.cli import main
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.evaluate import evaluate, lag_correlations
-from animal_lipsync.image import to_frames, to_pixels
+from animal_lipsync.image import to_frames, to_pixels, write_picture
 from animal_lipsync.openness import openness
 from animal_lipsync.render import render
-from animal_lipsync.types import Cue, MouthMotion, VisemeTrack
+from animal_lipsync.types import Cue, Faces, MouthMotion, VisemeTrack
+from animal_lipsync.video import probe
+from animal_lipsync.video_writer import write_video
 from tests.animals import sample_fox
 
 RATE = Fraction(25)
@@ -57,8 +63,10 @@ def test_a_mouth_that_follows_its_voice_is_told_from_controls(fox, voice):
     result = evaluate(spoken(fox, voice), face, voice, source=[picture] * 60)
     assert result.correlation > 0.95 and abs(result.lag) <= 1 / 25
     assert max(result.turned_round, result.put_off, result.still) < result.correlation - 0.3
-    assert result.leak < 0.05
+    assert result.shuffled < result.correlation - 0.3
+    assert result.leak < 0.05 < 0.2 < result.silent
     assert result.changed_outside == 0 and result.flicker == 0 and result.texture == pytest.approx(1)
+    assert result.seam < 0.5 and result.identity > 0.9
 
 
 @pytest.mark.parametrize("late", [-5, 3])
@@ -82,6 +90,19 @@ def test_a_source_that_never_moves_follows_nothing(fox, voice):
     assert result.changed_outside == 0 and result.texture == 1
 
 
+def test_a_source_that_is_played_back_is_looked_at_where_the_animal_is_then(fox):
+    picture, face = fox
+    moves = np.arange(5) * 9
+    boxes = face.boxes + moves[:, None] * np.array([1, 0, 1, 0], np.float32)
+    keypoints = face.keypoints + moves[:, None, None] * np.array([1, 0], np.float32)
+    track = replace(face[np.zeros(5, int)], boxes=boxes, keypoints=keypoints)
+    order = [0, 1, 2, 3, 4, 3, 2, 1]
+    frames = [np.roll(picture, moves[t], 1) for t in order]
+    motion = MouthMotion.from_channels(RATE, len(order), jaw_open=np.linspace(0, 1, len(order)))
+    opening = evaluate(frames, track, motion, source=frames).opening
+    np.testing.assert_allclose(opening[5:], opening[[3, 2, 1]], atol=1e-4)
+
+
 def test_the_best_lag_is_found_among_noise():
     random = np.random.default_rng(0)
     heard = np.convolve(random.random(200), np.ones(5), "same")
@@ -89,12 +110,40 @@ def test_the_best_lag_is_found_among_noise():
     assert np.argmax(lag_correlations(seen, heard, 10)) - 10 == 4
 
 
-def test_the_command_writes_a_page_that_loads_nothing(fox, voice, tmp_path, monkeypatch, capsys):
+def test_the_command_sets_videos_side_by_side_on_a_page_that_loads_nothing(fox, voice, tmp_path, monkeypatch, capsys):
+    picture, face = fox
     monkeypatch.chdir(tmp_path)
-    assert main(["demo", "--json"]) == 0
-    capsys.readouterr()
-    assert main(["evaluate", "talking.mp4", "--html", "report.html", "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)["videos"]["talking.mp4"]
-    assert figures["correlation"] > 0.8 and figures["still"] is None
-    page = (tmp_path / "report.html").read_text()
-    assert "talking.mp4" in page and "http" not in page
+    write_picture("fox.png", picture)
+    Path("fox.faces.json").write_text(Faces(*picture.shape[1::-1], Fraction(0), 1, (face,)).to_json())
+    sample = files("animal_lipsync") / "samples" / "voice.wav"
+    heard = voice_motion(sample, RATE)
+    for name, late in (("prompt.mp4", 0), ("late.mp4", 4)):
+        motion = replace(heard, values=np.roll(heard.values, late, axis=0))
+        list(write_video(name, spoken(fox, motion), *picture.shape[1::-1], RATE, sound=sample))
+    command = "evaluate prompt.mp4 late.mp4 --names now <late> --source fox.png --keypoints fox.faces.json --json"
+    assert main([*command.split(), "--html", "report.html"]) == 0
+    figures = json.loads(capsys.readouterr().out)["videos"]
+    assert (figures["now"]["lag"], figures["<late>"]["lag"]) == (0, 0.16)
+    assert min(one["correlation"] for one in figures.values()) > 0.9
+    page = Path("report.html").read_text()
+    assert "&lt;late&gt;" in page and "<late>" not in page and "http" not in page and 'src="data:video/mp4' in page
+    row = page.split("<td>lag, s</td>")[1].split("</tr>")[0]
+    assert row == "<td class=best>0.00</td><td>0.16</td>"
+
+    start = page.index("base64,") + len("base64,")
+    Path("both.mp4").write_bytes(b64decode(page[start : page.index('"', start)]))
+    both = probe("both.mp4")
+    assert (both.width, both.height, both.has_audio) == (3 * 256, 256, True)
+    assert both.frames == len(heard)
+
+    assert main(["evaluate", "prompt.mp4", "--html", "report.html", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["videos"]["prompt.mp4"]
+    assert figures["correlation"] > 0.8 and figures["still"] is figures["seam"] is None
+    page = Path("report.html").read_text()
+    assert "prompt.mp4" in page and "http" not in page
+
+
+def test_videos_that_cannot_be_told_apart_are_refused(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "a.mp4", "b.mp4", "--names", "one"]) == 2
+    assert main(["evaluate", "a.mp4", "a.mp4"]) == 2

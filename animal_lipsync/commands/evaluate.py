@@ -1,11 +1,11 @@
-"""How well a video's mouth follows its voice, as figures and as a page."""
+"""How well the mouths of videos follow their voice, as figures and as a page."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from functools import cache, partial
 
-from .options import command, face_options, transcript_options
+from .options import UsageError, command, face_options, transcript_options
 
 
 def add(commands) -> None:
@@ -15,33 +15,46 @@ def add(commands) -> None:
     parser.add_argument("--source", metavar="PICTURE|VIDEO", help="what they were made from; tells more")
     face_options(parser)
     transcript_options(parser)
-    parser.add_argument("--html", metavar="OUT.html", help="a page with the figures and curves of all of them")
+    parser.add_argument(
+        "--names",
+        metavar="NAME",
+        nargs="+",
+        help="what to call each video, e.g. baseline LoRA; default: its file",
+    )
+    parser.add_argument("--html", metavar="OUT.html", help="a page with figures, curves and videos side by side")
 
 
 def run(options: argparse.Namespace) -> dict:
     from ..animate import voice_motion
     from ..clip import Clip
     from ..evaluate import evaluate
-    from ..evaluation_page import evaluation_page
+    from ..evaluation_page import comparison_video, evaluation_page
     from ..files import require_output, write_text
     from .inputs import face_of, read_text
 
+    names = options.names or options.videos
+    if len(names) != len(options.videos):
+        raise UsageError(f"There are {len(options.videos)} videos and {len(names)} names; give one for each.")
+    if len(set(names)) != len(names):
+        raise UsageError("Two videos are called the same; give each another name with --names.")
     if options.html:
         require_output(options.html, ".html")
     transcript = read_text(options.transcript) if options.transcript else None
-    judged = {}
-    for video in options.videos:
+    language = options.language or "en-us"
+    hear = cache(partial(voice_motion, transcript=transcript, language=language))
+    judged, shown = {}, {}
+    for name, video in zip(names, options.videos, strict=True):
         clip = Clip.open(video)
         if clip.frames < 2:
             raise ValueError(f"{video} is a picture; give the video that was made of it.")
         source = Clip.open(options.source, frame_rate=clip.frame_rate) if options.source else None
         face = face_of(source or clip, options.keypoints, options.face, options.min_score)
-        heard = voice_motion(
-            options.voice or video, clip.frame_rate, transcript=transcript, language=options.language or "en-us"
-        )
-        judged[video] = evaluate(
+        heard = hear(options.voice or video, clip.frame_rate)
+        judged[name] = evaluate(
             clip.read(clip.frames), face, heard, source=source.read(clip.frames) if source else None
         )
+        shown |= {"source": source, name: clip} if source else {name: clip}
     if options.html:
-        write_text(options.html, evaluation_page({Path(name).name: result for name, result in judged.items()}))
+        both = comparison_video(list(shown.values()), options.voice or options.videos[0]) if len(shown) > 1 else None
+        write_text(options.html, evaluation_page(judged, video=both, shown=list(shown)))
     return {"html": options.html, "videos": {name: result.summary() for name, result in judged.items()}}
