@@ -5,19 +5,17 @@ Knows nothing of the networks themselves; a file's name never matters.
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from .files import replacing
 from .musetalk import TOKEN_WIDTH
+from .tensors import write_tensors
 from .whisper import BANDS, WhisperEncoder
 
 UNET_TENSORS = 686
@@ -127,11 +125,7 @@ def write_half(state: dict[str, Tensor], path: str | os.PathLike) -> None:
     for name, tensor in half.items():
         if not tensor.isfinite().all():
             raise UnsupportedCheckpointError(f"{name} for {path} holds values that are not numbers; download it again.")
-    with replacing(path) as partial:
-        try:
-            save_file(half, partial, metadata={"format": "pt"})
-        except SafetensorError as error:  # what it makes of a full disk
-            raise OSError(errno.EIO, str(error)) from None
+    write_tensors(path, half, {"format": "pt"})
 
 
 def _read(path: str | os.PathLike) -> dict[str, Tensor]:

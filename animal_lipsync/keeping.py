@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LIMIT = 1_000_000_000
+"""Bytes of a folder; 80 minutes of a voice or 30,000 faces."""
+
 
 class Keeper:
     """Files by key.
@@ -27,7 +30,7 @@ class Keeper:
         limit: bytes of the folder.
     """
 
-    def __init__(self, folder: str | os.PathLike, suffix: str, *, noun: str, limit: int):
+    def __init__(self, folder: str | os.PathLike, suffix: str, *, noun: str, limit: int = LIMIT):
         self.folder = Path(folder)
         self.suffix = suffix
         self.noun = noun

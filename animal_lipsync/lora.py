@@ -17,11 +17,10 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .checkpoints import UnsupportedCheckpointError
-from .files import replacing
+from .tensors import write_tensors
 
 Part = Literal["audio", "self", "feed_forward", "convolutions"]
 """Layers that are adapted together: attention to the voice, attention within the picture, what follows both, and the
@@ -127,8 +126,7 @@ class Lora:
         Raises:
             OSError: there is no room for it.
         """
-        with replacing(path) as partial_path:
-            save_file(self.state(), partial_path, metadata={"format": "pt", **self.told})
+        write_tensors(path, self.state(), {"format": "pt", **self.told})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Lora:

@@ -36,6 +36,8 @@ class MouthNetworks:
     """Of what the UNet is given."""
     positions: bool = True
     """Add `token_positions`, as upstream does when it draws; a network trained without them wants False."""
+    encoder: str = ""
+    """What tells `encode` from that of other weights, for those who keep latents; empty when that is not known."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,7 +110,7 @@ def connect(
     for network in (unet, vae):
         # not diffusers' own `to`, which warns of every cast
         nn.Module.to(network.eval().requires_grad_(False), device, dtype, memory_format=layout)
-    now = torch.zeros(1, device=device)
+    now, encoder = torch.zeros(1, device=device), network_hash(vae)
 
     def draw(latents: Tensor, tokens: Tensor) -> Tensor:
         return unet(latents, now, encoder_hidden_states=tokens, return_dict=False)[0]
@@ -136,7 +136,7 @@ def connect(
         _compute_in(vae, latents.dtype)
         return (decode_raw(latents / LATENT_SCALE) / 2 + 0.5).clamp(0, 1)
 
-    return MouthNetworks(encode, paint, decode, device, dtype, positions)
+    return MouthNetworks(encode, paint, decode, device, dtype, positions, encoder)
 
 
 def in_full_batches(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

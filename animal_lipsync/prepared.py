@@ -6,20 +6,22 @@ Whoever lets it speak later, live or not, then needs neither detector nor encode
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from .cache import clip_key
 from .clip import Clip
-from .files import replacing
 from .image import to_frames
 from .inpaint import InpaintEngine
+from .keeping import Keeper
+from .tensors import write_tensors
 from .types import Faces, FaceTrack, FormatError
 
 
@@ -53,16 +55,13 @@ class PreparedAnimal:
         Raises:
             OSError: there is no room for it.
         """
-        names = torch.tensor([list(name) for name in self.latents], dtype=torch.uint8).reshape(-1, 16)
-        latents = torch.stack([latents.cpu() for latents in self.latents.values()])
         told = {
             "version": "1",
             "faces": self.face.to_json(),
             "is_guided": str(int(self.is_guided)),
             "opening": str(self.opening),
         }
-        with replacing(path) as partial:
-            save_file({"names": names, "latents": latents}, partial, metadata=told)
+        write_tensors(path, _to_tensors(self.latents), told)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> PreparedAnimal:
@@ -75,13 +74,50 @@ class PreparedAnimal:
         try:
             with safe_open(path, "pt") as file:
                 told = file.metadata() or {}
-                names, latents = file.get_tensor("names"), file.get_tensor("latents")
-            if told.get("version") != "1" or latents.shape[1:] != (8, 32, 32) or names.shape != (len(latents), 16):
+                kept = _from_tensors(file.get_tensor("names"), file.get_tensor("latents"))
+            if told.get("version") != "1":
                 raise ValueError("it holds something else")
-            kept = dict(zip((bytes(name.tolist()) for name in names), latents, strict=True))
             return cls(Faces.from_json(told["faces"]), kept, told["is_guided"] == "1", float(told["opening"]))
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise FormatError(f"{path} is no prepared animal ({error}); make it again with Prepare Animal.") from None
+
+
+@contextmanager
+def remembering(engine: InpaintEngine, clip: Clip, keeper: Keeper | None) -> Iterator[None]:
+    """Within the block the engine knows the faces of this clip that were encoded before; new ones are kept at its end.
+
+    Args:
+        keeper: of files of latents; None keeps nothing.
+    """
+    if keeper is None or not engine.networks.encoder:
+        yield
+        return
+    key = clip_key(clip, engine.networks.encoder, str(engine.networks.dtype))
+    known = keeper.get(key, _read_latents) or {}
+    for name, latents in known.items():
+        engine.latents.setdefault(name, latents)
+    try:
+        yield
+    finally:
+        if engine.latents.keys() - known.keys():
+            keeper.put(key, lambda path: write_tensors(path, _to_tensors(engine.latents)))
+
+
+def _read_latents(path: Path) -> dict[bytes, Tensor]:
+    with safe_open(path, "pt") as file:
+        return _from_tensors(file.get_tensor("names"), file.get_tensor("latents"))
+
+
+def _to_tensors(latents: Mapping[bytes, Tensor]) -> dict[str, Tensor]:
+    names = torch.tensor([list(name) for name in latents], dtype=torch.uint8).reshape(-1, 16)
+    rows = torch.stack([tensor.cpu() for tensor in latents.values()]) if latents else torch.zeros(0, 8, 32, 32)
+    return {"names": names, "latents": rows}
+
+
+def _from_tensors(names: Tensor, latents: Tensor) -> dict[bytes, Tensor]:
+    if latents.shape[1:] != (8, 32, 32) or names.shape != (len(latents), 16):
+        raise ValueError("it holds something else")
+    return dict(zip((bytes(name.tolist()) for name in names), latents, strict=True))
 
 
 def prepare(clip: Clip, face: FaceTrack, engine: InpaintEngine) -> Iterator[np.ndarray]:

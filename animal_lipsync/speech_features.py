@@ -8,20 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
+from hashlib import blake2b
 from math import ceil
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from torch import Tensor
 
 from .audio import join_blocks, resample_blocks, to_mono
 from .hearing import hear
+from .keeping import Keeper
+from .lora import network_hash
+from .musetalk import TOKEN_WIDTH
+from .tensors import write_tensors
 from .types import Audio
 from .visemes import FRAMES_PER_SECOND
 from .whisper import BLOCK, HOP, SAMPLE_RATE, STATES_PER_SECOND, WhisperEncoder, log_mel, log_mel_of_all
 
+VERSION = 1
+"""To be raised when something else is heard in the same sound with the same weights."""
 STEPS = 10
 """States in a window: 80 ms before its frame to 120 ms after."""
 BEFORE = 4
@@ -39,11 +49,27 @@ Layout = Literal["hf_post_ln", "openai_pre_ln"]
 """
 
 
+class StoredStates:
+    """`SpeechFeatures.states` in a file, of which only what is asked for is read: 10 minutes take 115 MB."""
+
+    def __init__(self, path: Path, length: int):
+        self._path = path
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, at: np.ndarray) -> np.ndarray:
+        low, high = (int(at.min()), int(at.max()) + 1) if at.size else (0, 0)
+        with safe_open(self._path, "np") as file:  # anew each time, as what is read stays in memory until it is closed
+            return file.get_slice("states")[low:high][at - low]
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechFeatures:
     """A voice as Whisper hears it, 50 times a second."""
 
-    states: np.ndarray
+    states: np.ndarray | StoredStates
     """(L, 5, 384) float16: what enters the encoder's first layer and what leaves each of its four."""
     speaking: np.ndarray
     """(L,) float32 in [0, 1]; 0 where nobody speaks."""
@@ -116,7 +142,7 @@ class SpeechFrames:
         states = self.features.states
         at = self.first[:, None] + np.arange(STEPS)
         last = len(states) - 1
-        tokens = states[at.clip(0, max(last, 0))] if len(states) else np.zeros((*at.shape, *states.shape[1:]))
+        tokens = states[at.clip(0, max(last, 0))] if len(states) else np.zeros((*at.shape, 5, TOKEN_WIDTH))
         if self.features.layout == "hf_post_ln":
             tokens = tokens * ((at >= 0) & (at <= last))[..., None, None]
         return torch.from_numpy(tokens.astype(np.float32)).flatten(1, 2)
@@ -128,15 +154,45 @@ def speech_features(
     *,
     layout: Layout = "hf_post_ln",
     like_upstream: bool = False,
+    keeper: Keeper | None = None,
 ) -> SpeechFeatures:
-    """Listen to a voice, whole or in blocks (`read_audio`); memory grows by 0.25 MB a second of it.
+    """Listen to a voice, whole or in blocks (`read_audio`).
 
     Args:
         encoder: on the device that it is to run on.
         like_upstream: cut the voice every 30 s as MuseTalk's own code does, for comparison with it.
+        keeper: of files of features, in which those of voices heard before are; they are then read as they are needed.
+            Without it memory grows by 0.2 MB a second of the voice.
     """
     blocks = [voice] if isinstance(voice, Audio) else voice
     sound = join_blocks(resample_blocks(map(to_mono, blocks), SAMPLE_RATE))
+    if keeper is None:
+        return _listen(sound, encoder, layout, like_upstream)
+    settings = (VERSION, network_hash(encoder), layout, like_upstream)
+    key = blake2b(sound.waveform.tobytes() + repr(settings).encode(), digest_size=20).hexdigest()
+    read = partial(_read, layout=layout, like_upstream=like_upstream)
+    if known := keeper.get(key, read):
+        return known
+    heard = _listen(sound, encoder, layout, like_upstream)
+    keeper.put(key, partial(_write, features=heard))
+    return keeper.get(key, read) or heard
+
+
+def _write(path: Path, features: SpeechFeatures) -> None:
+    tensors = {"states": torch.from_numpy(features.states), "speaking": torch.from_numpy(features.speaking)}
+    write_tensors(path, tensors, {"duration": str(features.duration)})
+
+
+def _read(path: Path, layout: Layout, like_upstream: bool) -> SpeechFeatures:
+    with safe_open(path, "np") as file:
+        duration, speaking = Fraction(file.metadata()["duration"]), file.get_tensor("speaking")
+        shape = file.get_slice("states").get_shape()
+    if shape[:1] != list(speaking.shape):
+        raise ValueError("it holds something else")
+    return SpeechFeatures(StoredStates(path, len(speaking)), speaking, duration, layout, like_upstream)
+
+
+def _listen(sound: Audio, encoder: WhisperEncoder, layout: Layout, like_upstream: bool) -> SpeechFeatures:
     waveform = torch.from_numpy(sound.waveform[0])
     parts = list(_states(waveform, encoder, layout, 0 if like_upstream else OVERLAP))
     states = np.concatenate(parts) if parts else np.zeros((0, 5, 384), np.float16)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
 import comfy.utils
+import folder_paths
 from comfy_api.latest import io
 
 from ..animal_lipsync.checkpoints import load_whisper
 from ..animal_lipsync.engine import WarpEngine
 from ..animal_lipsync.inpaint import OPENING, InpaintEngine, fitting_batch
+from ..animal_lipsync.keeping import Keeper
 from ..animal_lipsync.lower_face import calm
 from ..animal_lipsync.musetalk import MouthNetworks
-from ..animal_lipsync.prepared import PreparedAnimal, prepare
+from ..animal_lipsync.prepared import PreparedAnimal, prepare, remembering
 from ..animal_lipsync.speech_features import speech_features
 from .animate import SILENCE, make_video
 from .inputs import crf_input, frame_rate_input, source_input
@@ -99,7 +103,13 @@ class SpeechFeatures(io.ComfyNode):
         )
         management.load_models_gpu([patcher])
         encoder.register_forward_pre_hook(lambda *_: management.throw_exception_if_processing_interrupted())
-        return io.NodeOutput(speech_features(in_seconds(to_audio(voice)), encoder, layout=layout))
+        features = speech_features(in_seconds(to_audio(voice)), encoder, layout=layout, keeper=keeper("features"))
+        return io.NodeOutput(features)
+
+
+def keeper(noun: str) -> Keeper:
+    """Of what was heard or encoded, in ComfyUI's user folder, where the faces are kept too."""
+    return Keeper(Path(folder_paths.get_user_directory()) / "animal-lipsync" / noun, ".safetensors", noun=noun)
 
 
 def open_mouth_input():
@@ -250,5 +260,6 @@ class AnimateMouthInpaint(io.ComfyNode):
             if voice is not None:
                 sound = to_audio(voice)
             track = calm(clip.face(face), clip.frame_rate)
-            video, preview = make_video(clip, track, features, sound or SILENCE, engine, crf)
+            with remembering(engine, clip, keeper("latents")):
+                video, preview = make_video(clip, track, features, sound or SILENCE, engine, crf)
             return io.NodeOutput(video, ui=preview)

@@ -13,6 +13,7 @@ import comfy.utils
 import torch
 
 from ..animal_lipsync.checkpoints import UnsupportedCheckpointError, converted, read_unet
+from ..animal_lipsync.lora import network_hash
 from ..animal_lipsync.musetalk import LATENT_SCALE, TOKEN_WIDTH, MouthNetworks, Painter
 
 
@@ -107,7 +108,8 @@ def to_networks(model, vae, *, decoder=None, positions: bool = True) -> MouthNet
     def decode(latents):
         return (decoder or vae).decode(latents.float() / LATENT_SCALE).movedim(-1, 1).float()
 
-    return MouthNetworks(to_encoder(vae), unet, decode, device, model.model.get_dtype_inference(), positions)
+    dtype, encoder = model.model.get_dtype_inference(), network_hash(vae.first_stage_model)
+    return MouthNetworks(to_encoder(vae), unet, decode, device, dtype, positions, encoder)
 
 
 def to_painter(model, vae, *, positions: bool = True) -> Painter:

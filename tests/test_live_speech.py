@@ -1,6 +1,7 @@
 """A voice still being spoken: the frames of the finished one, in time, whatever the blocks."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,9 +13,10 @@ from animal_lipsync.clip import Clip
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_pixels
 from animal_lipsync.inpaint import OPENING, InpaintEngine
+from animal_lipsync.keeping import Keeper
 from animal_lipsync.live_speech import DELAY, live_speech, speak_live
 from animal_lipsync.lower_face import calm
-from animal_lipsync.prepared import PreparedAnimal, prepare
+from animal_lipsync.prepared import PreparedAnimal, prepare, remembering
 from animal_lipsync.render import render
 from animal_lipsync.speech_features import speech_features
 from animal_lipsync.types import Audio, FormatError
@@ -120,6 +122,30 @@ def test_a_prepared_animal_speaks_as_an_unprepared_one(guide, tmp_path):
         for painter in (InpaintEngine(simple_networks(), guide=guide), again)
     ]
     assert np.array_equal(*drawn) and seen == []
+
+
+def test_a_clip_encoded_before_is_not_encoded_again(tmp_path, caplog):
+    frames = to_pixels(rough_picture(240, 220, frames=3))
+    clip, face, speech = Clip.from_frames(frames, frame_rate=RATE), moving_face(3), heard(3)
+    keeper = Keeper(tmp_path / "latents", ".safetensors", noun="latents")
+
+    def paint(face=face, encoder="a") -> tuple[np.ndarray, int]:
+        networks, seen = count_encodes(simple_networks())
+        engine = InpaintEngine(replace(networks, encoder=encoder), batch=1)
+        with remembering(engine, clip, keeper):
+            drawn = [frame.pixels.copy() for frame in render(clip.read(3), face, speech, engine)]
+        return np.stack(drawn), sum(seen)
+
+    first, encoded = paint()
+    again, nothing = paint()
+    assert (encoded, nothing) == (6, 0) and np.array_equal(first, again)
+    assert paint(encoder="b")[1] == 6, "another VAE"
+    moved = replace(face, keypoints=face.keypoints + np.float32(7))
+    assert paint(moved)[1] == 6 and paint(moved)[1] == 0 and paint()[1] == 0, "both are kept"
+    for path in keeper.folder.iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    assert paint()[1] == 6 and "looked for again" in caplog.text
+    assert paint()[1] == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors", None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from ..files import require_output
@@ -42,9 +43,9 @@ def run(options: argparse.Namespace) -> dict:
     from ..engine import WarpEngine
     from ..inside import OpenMouth
     from ..lower_face import calm
-    from ..prepared import PreparedAnimal
+    from ..prepared import PreparedAnimal, remembering
     from ..types import Audio
-    from .inputs import chosen_face, face_of, spoken
+    from .inputs import chosen_face, face_of, keeper, spoken
 
     start = time.perf_counter()
     refuse_mumbling(options)
@@ -70,14 +71,16 @@ def run(options: argparse.Namespace) -> dict:
         reference = OpenMouth(
             to_frames(picture[None]), face_of(shown, options.reference_keypoints, 0, options.min_score)
         )
-    engine, device = WarpEngine(reference=reference), "cpu"
+    engine, device, kept = WarpEngine(reference=reference), "cpu", nullcontext()
     if options.engine == "inpaint":
         engine = load_engine(options, prepared)
         face, device = face if prepared else calm(face, clip.frame_rate), engine.networks.device
         motion = listen(options, voice if isinstance(voice, Audio) else read_audio(voice))
+        kept = remembering(engine, clip, keeper(options, "latents"))
     frames = animate(clip, face, motion, voice, output, engine, device=device)
-    for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
-        pass
+    with kept:
+        for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
+            pass
     seconds = time.perf_counter() - start
     duration = count / float(clip.frame_rate)
     return {

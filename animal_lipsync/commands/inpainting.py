@@ -104,9 +104,11 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
 def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> SpeechFeatures:
     from ..checkpoints import load_whisper
     from ..speech_features import speech_features
+    from .inputs import keeper
 
     encoder = load_whisper(models_folder(options) / "whisper-tiny.safetensors").to(_device(options))
-    return speech_features(voice, encoder, layout=options.layout or "hf_post_ln")
+    heard = keeper(options, "features")
+    return speech_features(voice, encoder, layout=options.layout or "hf_post_ln", keeper=heard)
 
 
 def _lora(text: str | None) -> tuple[str | None, float]:

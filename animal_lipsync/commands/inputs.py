@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..cache import FaceCache, default_folder
 from ..clip import Clip
 from ..finding import describe, find_faces
+from ..keeping import Keeper
 from ..table import read_faces
 from ..types import Audio, Faces, FaceTrack, FormatError, MouthMotion
 
@@ -83,6 +84,14 @@ def face_of(
 
 def face_cache(options: argparse.Namespace) -> FaceCache | None:
     return None if options.no_cache else FaceCache(options.cache or default_folder())
+
+
+def keeper(options: argparse.Namespace, noun: str) -> Keeper | None:
+    """Of files of features or latents, beside the faces."""
+    if options.no_cache:
+        return None
+    folder = Path(options.cache) if options.cache else default_folder().parent
+    return Keeper(folder / noun, ".safetensors", noun=noun)
 
 
 def detect(clip: Clip, min_score: float, cache: FaceCache | None) -> Faces:

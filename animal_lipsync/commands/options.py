@@ -51,8 +51,8 @@ def finding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-score", type=score, default=0.3, help="lower it for faces that are small, dark or turned"
     )
-    parser.add_argument("--cache", metavar="FOLDER", help="where found faces are kept; default: this user's cache")
-    parser.add_argument("--no-cache", action="store_true", help="look for the faces anew and do not keep them")
+    parser.add_argument("--cache", metavar="FOLDER", help="where what was found and heard is kept; default: the user's")
+    parser.add_argument("--no-cache", action="store_true", help="find, hear and encode anew and keep nothing of it")
 
 
 def face_options(parser: argparse.ArgumentParser) -> None:
