@@ -28,6 +28,9 @@ KEEPING = 30.0
 REMEMBERED = 32
 """Trainings that the page can ask for."""
 
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""Of a workflow that was begun in an empty graph; it gets its own when the page is loaded anew."""
+
 _trainings: dict[tuple[str, str], Dashboard] = {}
 """By workflow and node: two workflows have nodes of the same number."""
 
@@ -115,14 +118,22 @@ class Dashboard:
 
 def history(node_id: str, workflow: str = "") -> dict:
     """What `Dashboard.history` says of the newest training of a node; {} when there was none."""
-    training = _trainings.get((workflow, node_id))
+    training = _find(node_id, workflow)
     return training.history() if training else {}
 
 
 def stop(node: str, workflow: str = "") -> web.Response:
     """Have a node stop and keep what it has."""
-    _trainings[workflow, node].stop()
+    training = _find(node, workflow)
+    if training is None:
+        raise ValueError("Nothing is being trained in this node.")
+    training.stop()
     return web.json_response({})
+
+
+def _find(node: str, workflow: str) -> Dashboard | None:
+    """Of this workflow, else of one that had no id."""
+    return _trainings.get((workflow, node)) or _trainings.get(("", node))
 
 
 def add_training_routes(routes: web.RouteTableDef) -> None:
@@ -141,10 +152,11 @@ def _read_curve(path: Path) -> LossCurve:
 
 
 def _running_workflow() -> str:
-    """Id of the workflow in which the node runs; "" when no page sent it."""
+    """Id of the workflow in which the node runs; "" when it has none, or no page sent it."""
     context = get_executing_context()
     running, _ = PromptServer.instance.prompt_queue.get_current_queue_volatile()
     for _, prompt_id, _, extra, *_ in running:
         if context and prompt_id == context.prompt_id:
-            return str(extra.get("extra_pnginfo", {}).get("workflow", {}).get("id", ""))
+            id = str(extra.get("extra_pnginfo", {}).get("workflow", {}).get("id", NO_ID))
+            return "" if id == NO_ID else id
     return ""

@@ -1,11 +1,13 @@
 // @ts-check
 // Videos played in step, one over the other with a slider between them. Knows nothing of ComfyUI.
+import { keepPointer, speak } from "./dom.mjs"
 import { Scope } from "./scope.mjs"
+import { addStyle, followTheme } from "./theme.mjs"
+import { WORDS, fill } from "./words.mjs"
 
 /** Seconds that the upper video may be off before it is set right. */
 const DRIFT = 0.03
 const LETTERS = "ABCDEFGH"
-const STYLE = new URL("compare.css", import.meta.url).href
 
 export class Compare {
   #scope = new Scope()
@@ -17,9 +19,7 @@ export class Compare {
   /** @param {HTMLElement} element an empty one */
   constructor(element) {
     this.element = element
-    if (!document.querySelector(`link[href="${STYLE}"]`)) {
-      document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: STYLE }))
-    }
+    addStyle(new URL("compare.css", import.meta.url).href)
     this.#parts = build(element)
     this.#connect()
   }
@@ -32,12 +32,16 @@ export class Compare {
   /** @param {string[]} urls of the videos to compare */
   show(urls) {
     const { left, right, hear, notice, stage } = this.#parts
+    const words = WORDS.compare
     this.#urls = urls
     for (const [index, choice] of [left, right].entries()) {
       choice.replaceChildren(...urls.map((_, i) => new Option(LETTERS[i], String(i))))
       choice.value = String(Math.min(index, urls.length - 1))
     }
-    hear.replaceChildren(...urls.map((_, i) => new Option(`Hear ${LETTERS[i]}`, String(i))), new Option("Silent", ""))
+    hear.replaceChildren(
+      ...urls.map((_, i) => new Option(fill(words.hear, { letter: LETTERS[i] }), String(i))),
+      new Option(words.silent, ""),
+    )
     notice.hidden = urls.length > 0
     stage.classList.toggle("empty", !urls.length)
     this.#load()
@@ -47,7 +51,10 @@ export class Compare {
     const { below, above, left, right } = this.#parts
     const time = below.currentTime
     const wasPlaying = !below.paused
-    for (const [video, choice] of /** @type {const} */ ([[below, right], [above, left]])) {
+    for (const [video, choice] of /** @type {const} */ ([
+      [below, right],
+      [above, left],
+    ])) {
       video.pause()
       const url = this.#urls[Number(choice.value)]
       if (url) video.src = url
@@ -76,8 +83,9 @@ export class Compare {
   }
 
   #pause() {
-    for (const video of [this.#parts.below, this.#parts.above]) video.pause()
-    this.#show()
+    const { below, above } = this.#parts
+    for (const video of [below, above]) video.pause()
+    this.#seek(Math.max(below.currentTime, above.currentTime))
   }
 
   #toggle() {
@@ -108,10 +116,10 @@ export class Compare {
       if (this.#scope.disposed) return
       const [leader, other] = (below.duration || 0) >= (above.duration || 0) ? [below, above] : [above, below]
       if (!other.ended && !other.seeking && Math.abs(other.currentTime - leader.currentTime) > DRIFT) {
-        if (leader.currentTime < other.duration) other.currentTime = leader.currentTime
+        other.currentTime = Math.min(leader.currentTime, other.duration)
       }
       this.#show()
-      if (leader.ended && this.#loops) this.#seek(0), this.#play()
+      if (leader.ended && this.#loops) (this.#seek(0), this.#play())
       else if (this.#isPlaying) requestAnimationFrame(step)
     }
     requestAnimationFrame(step)
@@ -124,7 +132,7 @@ export class Compare {
     time.max = String(duration)
     if (document.activeElement !== time || this.#isPlaying) time.value = String(now)
     at.textContent = `${now.toFixed(2)} / ${duration.toFixed(2)} s`
-    play.textContent = this.#isPlaying ? "❚❚ Pause" : "▶ Play"
+    play.textContent = this.#isPlaying ? `❚❚ ${WORDS.compare.pause}` : `▶ ${WORDS.compare.play}`
     above.style.clipPath = `inset(0 ${100 * (1 - this.#split)}% 0 0)`
     handle.style.left = `${100 * this.#split}%`
     handle.setAttribute("aria-valuenow", String(Math.round(100 * this.#split)))
@@ -163,9 +171,8 @@ export class Compare {
       event.stopPropagation()
       work()
     })
-    for (const type of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
-      scope.listen(this.element, type, (event) => (event.button === 1 ? undefined : event.stopPropagation()))
-    }
+    keepPointer(scope, this.element)
+    followTheme(scope, this.element)
     this.#show()
   }
 
@@ -190,30 +197,34 @@ export class Compare {
 
 /** @param {HTMLElement} element */
 function build(element) {
-  element.classList.add("animal-compare")
+  element.classList.add("als-panel", "animal-compare")
   element.innerHTML = `
     <div class="stage empty">
       <video class="below" playsinline muted preload="auto"></video>
       <video class="above" playsinline muted preload="auto"></video>
-      <div class="handle" role="slider" tabindex="0" aria-label="Border between the videos" aria-valuemin="0"
-        aria-valuemax="100" title="Drag: left of the line is one video, right of it the other"></div>
-      <div class="notice">Connect two or more videos and press Run.</div>
+      <div class="handle" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="100" data-help="handleHelp"></div>
+      <div class="notice" data-word="none"></div>
     </div>
-    <input class="time" type="range" min="0" max="0" step="0.01" value="0" aria-label="Time">
+    <input class="time" type="range" min="0" max="0" step="0.01" value="0">
     <div class="bar">
-      <button type="button" class="play" title="Space; , and . step">▶ Play</button>
+      <button type="button" class="play als-primary" data-help="playHelp"></button>
       <span class="at">0.00 / 0.00 s</span>
-      <button type="button" class="loop" aria-pressed="true">Loop</button>
-      <select class="speed" aria-label="Speed">
+      <button type="button" class="loop" aria-pressed="true" data-word="loop"></button>
+      <select class="speed">
         <option value="1">1×</option><option value="0.5">½×</option><option value="0.25">¼×</option>
       </select>
       <span class="gap"></span>
-      <select class="left" aria-label="Video left of the line" title="Left of the line"></select>
-      <select class="right" aria-label="Video right of the line" title="Right of the line"></select>
-      <select class="hear" aria-label="Sound" title="Whose sound is heard"></select>
+      <select class="left" data-help="left"></select>
+      <select class="right" data-help="right"></select>
+      <select class="hear" data-help="sound"></select>
     </div>`
+  const words = WORDS.compare
+  speak(element, words)
   /** @param {string} name */
   const part = (name) => /** @type {any} */ (element.querySelector(`.${name}`))
+  const names = { handle: words.handle, time: words.time, speed: words.speed }
+  const choices = { left: words.left, right: words.right, hear: words.sound }
+  for (const [name, text] of Object.entries({ ...names, ...choices })) part(name).ariaLabel = text
   return {
     /** @type {HTMLElement} */ stage: part("stage"),
     /** @type {HTMLVideoElement} */ below: part("below"),

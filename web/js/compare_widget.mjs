@@ -1,7 +1,7 @@
 // @ts-check
 // The comparison on its node; it holds no value.
-import { api } from "../../../scripts/api.js"
 import { Compare } from "./compare.mjs"
+import { viewUrl } from "./host.mjs"
 
 const SMALLEST = 280
 const ROOMY = [460, 520]
@@ -19,8 +19,7 @@ export function addCompareWidget(node) {
   const { onExecuted } = node
   node.onExecuted = function (/** @type {any} */ output) {
     onExecuted?.apply(this, arguments)
-    const videos = output?.compared ?? []
-    compare.show(videos.map((/** @type {any} */ video) => api.apiURL(`/view?${new URLSearchParams(video)}`)))
+    compare.show((output?.compared ?? []).map(viewUrl))
   }
   const { onRemove } = widget
   widget.onRemove = function () {

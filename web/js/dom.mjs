@@ -33,6 +33,43 @@ export const button = (sign, name, attributes = {}) =>
   element("input", { type: "button", value: sign, title: name, "aria-label": name, ...attributes })
 
 /**
+ * Put words where `data-word` and `data-help` name them, as text and as what is shown when pointed at.
+ * @param {HTMLElement} root
+ * @param {Record<string, string>} words
+ */
+export function speak(root, words) {
+  for (const part of root.querySelectorAll("[data-word]")) {
+    part.textContent = words[/** @type {HTMLElement} */ (part).dataset.word ?? ""]
+  }
+  for (const part of root.querySelectorAll("[data-help]")) {
+    part.setAttribute("title", words[/** @type {HTMLElement} */ (part).dataset.help ?? ""])
+  }
+}
+
+/** @param {Element} control @param {boolean} isPressed */
+export const press = (control, isPressed) => control.setAttribute("aria-pressed", String(isPressed))
+
+/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height CSS pixels @param {number} density */
+export function contextOf(canvas, width, height, density) {
+  const [w, h] = [Math.round(width * density), Math.round(height * density)]
+  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h]
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"))
+  context.setTransform(w / width, 0, 0, h / height, 0, 0)
+  return context
+}
+
+/**
+ * Have drags in an editor not move the graph; the middle button still does.
+ * @param {import("./scope.mjs").Scope} scope
+ * @param {HTMLElement} editor
+ */
+export function keepPointer(scope, editor) {
+  for (const type of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
+    scope.listen(editor, type, (event) => (event.button === 1 ? undefined : event.stopPropagation()))
+  }
+}
+
+/**
  * Have one call of `work` under way at a time; of those asked for meanwhile only the last is done.
  * @template T
  * @param {(question: T) => Promise<void>} work

@@ -6,6 +6,7 @@ import { addCompareWidget } from "./compare_widget.mjs"
 import { keypointButtonWidget, keypointWidget, pickWidget } from "./face_widgets.mjs"
 import { localWords } from "./host.mjs"
 import { timelineWidget } from "./timeline_widget.mjs"
+import { addTrainingWidget } from "./training_widget.mjs"
 import { WORDS } from "./words.mjs"
 
 /**
@@ -35,6 +36,14 @@ function removeProgressPicture(executionId) {
 }
 
 app.registerExtension({
+  name: "AnimalLipSync.Words",
+  async init() {
+    const known = await localWords()
+    for (const [part, words] of Object.entries(WORDS)) Object.assign(words, known[part])
+  },
+})
+
+app.registerExtension({
   name: "AnimalLipSync.Results",
   setup() {
     api.addEventListener("executed", ({ detail }) => removeProgressPicture(String(detail.display_node ?? detail.node)))
@@ -43,7 +52,6 @@ app.registerExtension({
 
 app.registerExtension({
   name: "AnimalLipSync.Faces",
-  init: async () => Object.assign(WORDS, await localWords("faces")),
   getCustomWidgets: () => ({
     ANIMAL_LIP_SYNC_KEYPOINTS: keypointWidget,
     ANIMAL_LIP_SYNC_KEYPOINT_BUTTON: keypointButtonWidget,
@@ -60,5 +68,12 @@ app.registerExtension({
   name: "AnimalLipSync.Compare",
   nodeCreated(node) {
     if (node.comfyClass === "AnimalLipSync_Compare") addCompareWidget(node)
+  },
+})
+
+app.registerExtension({
+  name: "AnimalLipSync.Training",
+  nodeCreated(node) {
+    if (node.comfyClass === "AnimalLipSync_TrainPetLora") addTrainingWidget(node)
   },
 })

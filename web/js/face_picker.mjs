@@ -4,7 +4,7 @@ import { FaceView } from "./face_view.mjs"
 import { rankFaces } from "./faces.mjs"
 import { History } from "./history.mjs"
 import { readPick, writePick } from "./pick.mjs"
-import { toggleLargeView, tool, toolbar } from "./tools.mjs"
+import { listenToUndo, toggleLargeView, tool, toolbar, zoomTools } from "./tools.mjs"
 import { WORDS, fill } from "./words.mjs"
 
 /**
@@ -20,9 +20,9 @@ export class FacePicker {
    * @param {import("./scope.mjs").Scope} scope
    * @param {import("./face_view.mjs").Server} server
    * @param {(text: string) => void} onChange
-   * @param {typeof WORDS} words
+   * @param {typeof WORDS.faces} words
    */
-  constructor(scope, server, onChange, words = WORDS) {
+  constructor(scope, server, onChange, words = WORDS.faces) {
     this.scope = scope
     this.onChange = onChange
     this.words = words
@@ -133,21 +133,20 @@ export class FacePicker {
       redo: tool(scope, "redo", words.redo, () => this.#undo(true)),
       reset: tool(scope, "reset", words.byRule, () => this.#commit("")),
       box: tool(scope, "box", words.box, () => (view.boxing = !view.boxing)),
-      zoomOut: tool(scope, "zoomOut", words.zoomOut, () => view.stage.zoom(1 / 1.5)),
-      zoomIn: tool(scope, "zoomIn", words.zoomIn, () => view.stage.zoom(1.5)),
-      fit: tool(scope, "fit", words.fit, () => view.stage.fit()),
+      ...zoomTools(scope, view.stage, words),
       expand: tool(scope, "expand", words.expand, () => toggleLargeView(scope, this.element, words.choose)),
     }
     const { undo, redo, reset, box, zoomOut, zoomIn, fit, expand } = this.tools
     const bar = toolbar([undo, redo, reset], [box], [zoomOut, zoomIn, fit], [expand])
-    this.element = element("div", { class: "als-editor als-picker" }, bar, view.stage.element, view.clip, view.note)
-    scope.listen(this.element, "keydown", (event) => {
-      const key = event.key.toLowerCase()
-      if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y")) return
-      event.preventDefault()
-      event.stopPropagation()
-      this.#undo(key === "y" || event.shiftKey)
-    })
+    this.element = element(
+      "div",
+      { class: "als-panel als-editor als-picker" },
+      bar,
+      view.stage.element,
+      view.clip,
+      view.note,
+    )
+    listenToUndo(scope, this.element, (isRedo) => this.#undo(isRedo))
   }
 
   /** @returns {[text: string, isWarning: boolean]} */

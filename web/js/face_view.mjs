@@ -42,7 +42,7 @@ export class FaceView {
   /**
    * @param {import("./scope.mjs").Scope} scope
    * @param {Server} server
-   * @param {typeof import("./words.mjs").WORDS} words
+   * @param {typeof import("./words.mjs").WORDS.faces} words
    * @param {Told} told
    */
   constructor(scope, server, words, told) {

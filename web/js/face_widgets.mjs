@@ -5,6 +5,7 @@ import { FacePicker } from "./face_picker.mjs"
 import { LOOK, faceServer, recordEdit, setWidget, watchSource, widgetOf } from "./host.mjs"
 import { KeypointEditor } from "./keypoint_editor.mjs"
 import { Scope } from "./scope.mjs"
+import { addStyle, followTheme } from "./theme.mjs"
 import { toggleLargeView } from "./tools.mjs"
 import { WORDS } from "./words.mjs"
 
@@ -12,11 +13,6 @@ import { WORDS } from "./words.mjs"
 const SMALLEST = { width: 380, height: 400 }
 /** Pixels of one that is behind a button. */
 const COMPACT = 40
-
-const link = document.createElement("link")
-link.rel = "stylesheet"
-link.href = new URL("face_editors.css", import.meta.url).href
-document.head.append(link)
 
 /**
  * An editor in place of a text widget; the widget's value is the editor's text.
@@ -61,18 +57,19 @@ export const pickWidget = (node, name) =>
 export function keypointButtonWidget(node, name) {
   const scope = new Scope()
   let source = { file: "", connected: false }
-  const open = button(WORDS.edit, WORDS.edit, { class: "als-button" })
+  const open = button(WORDS.faces.edit, WORDS.faces.edit, { class: "als-button" })
   const state = element("span", { class: "als-state" })
   const editor = new KeypointEditor(scope, serverOf(node), (text, chosen) => {
     setWidget(node, "face", chosen)
     tell(widget, text)
     show()
   })
-  const show = () => (state.textContent = editor.text && WORDS.byHand)
+  const show = () => (state.textContent = editor.text && WORDS.faces.byHand)
+  followTheme(scope, editor.element)
   const home = element("div", { hidden: "" }, editor.element)
-  const row = element("div", { class: "als-editor als-compact" }, open, state, home)
+  const row = element("div", { class: "als-panel als-editor als-compact" }, open, state, home)
   scope.listen(open, "click", () => {
-    toggleLargeView(scope, editor.element, WORDS.edit)
+    toggleLargeView(scope, editor.element, WORDS.faces.edit)
     editor.setFile(source.file, whyNone(source))
   })
   const document = {
@@ -85,6 +82,8 @@ export function keypointButtonWidget(node, name) {
     },
   }
   const widget = textWidget(node, name, "ANIMAL_LIP_SYNC_KEYPOINT_BUTTON", scope, document, row, COMPACT)
+  // as high as it is: Nodes 2.0 stretches what has a layout size
+  Object.assign(widget, { computeLayoutSize: undefined, computeSize: () => [0, COMPACT] })
   watchSource(scope, node, (now) => {
     source = now
     if (editor.element.closest("dialog")) editor.setFile(source.file, whyNone(source))
@@ -98,7 +97,7 @@ export function keypointButtonWidget(node, name) {
 const serverOf = (node) => faceServer(() => widgetOf(node, "min_score")?.value ?? 0.3)
 
 /** @param {{file: string, connected: boolean}} source */
-const whyNone = ({ file, connected }) => (file ? "" : connected ? WORDS.runOnce : WORDS.unconnected)
+const whyNone = ({ file, connected }) => (file ? "" : connected ? WORDS.faces.runOnce : WORDS.faces.unconnected)
 
 /** The widget of the number is made after an editor's, and may be typed into. */
 function watchFace(scope, node, editor) {
@@ -117,6 +116,8 @@ function tell(widget, text) {
  * @param {HTMLElement} shown @param {number} height
  */
 function textWidget(node, name, type, scope, document, shown, height) {
+  addStyle(new URL("face_editors.css", import.meta.url).href)
+  followTheme(scope, shown)
   const widget = node.addDOMWidget(name, type, shown, {
     getValue: () => document.text,
     setValue: (text) => (document.text = text),

@@ -13,8 +13,8 @@ const FILE_WIDGETS = ["image", "file", "video", "audio"]
 const MUTED = 2
 const BYPASSED = 4
 
-/** @param {string} path @param {object} question */
-async function ask(path, question) {
+/** Ask the pack's own routes. @param {string} path @param {object} question */
+export async function ask(path, question) {
   const answer = await api.fetchApi(`/animal_lipsync/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -43,11 +43,11 @@ export const faceServer = (minScore) => ({
   },
 })
 
-/** Words of `locales/` in the page's language, by name; none in English. @param {string} part of animalLipSync */
-export async function localWords(part) {
+/** Words of `locales/` in the page's language, by editor and name; none in English. */
+export async function localWords() {
   const language = app.extensionManager.setting.get("Comfy.Locale")
   const known = await api.fetchApi("/i18n").then((answer) => answer.json())
-  return known[language]?.animalLipSync?.[part] ?? {}
+  return known[language]?.animalLipSync ?? {}
 }
 
 /** @param {any} node @param {string} name */
@@ -111,6 +111,25 @@ export function sourceFile(node, input) {
   }
   return { file: "", connected }
 }
+
+/**
+ * Where the server runs a node: ids from the outermost graph inwards, joined by ":", and the id of the workflow.
+ * @param {any} node
+ * @returns {{node: string, workflow: string} | null} null when it is in none that is open
+ */
+export function placeOf(node) {
+  const ids = [node.id]
+  for (let { graph } = node; graph !== app.rootGraph;) {
+    const holder = graph && allNodes(app.rootGraph).find((other) => other.subgraph === graph)
+    if (!holder) return null
+    ids.unshift(holder.id)
+    graph = holder.graph
+  }
+  return { node: ids.join(":"), workflow: String(app.rootGraph.id) }
+}
+
+/** Where the page finds a file of the server's. @param {object} file filename, subfolder and type */
+export const viewUrl = (file) => api.apiURL(`/view?${new URLSearchParams(/** @type {any} */ (file))}`)
 
 /** Of a graph and the subgraphs in it. @returns {any[]} */
 function allNodes(graph) {

@@ -1,8 +1,8 @@
 // @ts-check
-import { button, drawing, element, latestOnly } from "./dom.mjs"
+import { element, latestOnly } from "./dom.mjs"
+import { FaceHandles } from "./face_handles.mjs"
 import { FaceView } from "./face_view.mjs"
 import {
-  CHIN,
   LOWER_LIP,
   POINTS,
   UPPER_LIP,
@@ -10,7 +10,6 @@ import {
   facesDocument,
   isSamePicture,
   isShut,
-  mouthLines,
   movePoints,
   parseFaces,
   readFaces,
@@ -20,21 +19,15 @@ import {
   unsetFrame,
   writeFaces,
 } from "./faces.mjs"
-import { curvePath } from "./geometry.mjs"
 import { History } from "./history.mjs"
-import { toggleLargeView, tool, toolbar } from "./tools.mjs"
+import { listenToUndo, toggleLargeView, tool, toolbar, zoomTools } from "./tools.mjs"
 import { WORDS, fill } from "./words.mjs"
 
 /** @typedef {import("./faces.mjs").Faces} Faces */
 /** @typedef {import("./faces.mjs").Row} Row */
 
-/** Stage pixels from a shut mouth's lips down to the tab that parts them: at most, and at least. */
-const TAB = [24, 12]
-/** Stage pixels of one step of an arrow key, without and with Shift. */
-const STEP = [1, 10]
 /** Milliseconds from shut to shut while the animal is let speak. */
 const SYLLABLE = 700
-const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 
 /**
  * Shows where an animal's keypoints are and lets them be dragged; its document is FACES.json as text, "" for what is
@@ -45,8 +38,6 @@ const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 export class KeypointEditor {
   /** @type {History<{text: string, chosen: number}>} */
   #history = new History({ text: "", chosen: 0 })
-  /** Number of the handle that is pointed at or focused; -1 for none. */
-  #pointed = -1
   #isMirrored = false
   #hasLooked = false
   #patch = ""
@@ -58,9 +49,9 @@ export class KeypointEditor {
    * @param {import("./scope.mjs").Scope} scope
    * @param {import("./face_view.mjs").Server} server
    * @param {(text: string, chosen: number) => void} onChange
-   * @param {typeof WORDS} words
+   * @param {typeof WORDS.faces} words
    */
-  constructor(scope, server, onChange, words = WORDS) {
+  constructor(scope, server, onChange, words = WORDS.faces) {
     this.scope = scope
     this.onChange = onChange
     this.words = words
@@ -69,7 +60,7 @@ export class KeypointEditor {
       onChoose: (index) => this.#choose(index),
       onBox: (box) => this.#boxDrawn(box),
       onChange: () => this.#refresh(),
-      onDraw: () => this.#draw(),
+      onDraw: () => this.handles.draw(this.view.stage.picture ? this.#row() : undefined),
       frames: () => this.#needed(),
     })
     this.#build()
@@ -183,16 +174,22 @@ export class KeypointEditor {
     this.#tell()
   }
 
-  /**
-   * @param {number} point
-   * @param {readonly [number, number]} to picture pixels
-   * @param {boolean} mirrored
-   * @param {{row: Row, faces: Faces}} from
-   * @param {string} gesture
-   */
-  #move(point, to, mirrored, { row, faces }, gesture) {
-    const moves = dragMoves(row.points, point, to, mirrored || this.#isMirrored)
-    this.#commit(movePoints(faces, this.#chosen(), row, moves), this.#chosen(), gesture)
+  /** @param {number} point @returns {import("./face_handles.mjs").Grip | null} */
+  #grab(point) {
+    const [row, faces, before] = [this.#row(), this.#faces(), this.#history.state]
+    if (!row || !faces) return null
+    return {
+      start: row.points[point],
+      move: (to, isMirrored, gesture) => {
+        const moves = dragMoves(row.points, point, to, isMirrored || this.#isMirrored)
+        this.#commit(movePoints(faces, this.#chosen(), row, moves), this.#chosen(), gesture)
+      },
+      release: () => this.#history.endGesture(),
+      cancel: () => {
+        this.#history.commit(before, "drag")
+        this.#tell()
+      },
+    }
   }
 
   /** Put a point back to where it is found. @param {number} point */
@@ -271,9 +268,7 @@ export class KeypointEditor {
       reset: make("reset", words.reset, () => this.#resetAll()),
       mirror: make("mirror", words.mirror, () => this.#setMirrored(!this.#isMirrored)),
       box: make("box", words.box, () => (view.boxing = !view.boxing)),
-      zoomOut: make("zoomOut", words.zoomOut, () => view.stage.zoom(1 / 1.5)),
-      zoomIn: make("zoomIn", words.zoomIn, () => view.stage.zoom(1.5)),
-      fit: make("fit", words.fit, () => view.stage.fit()),
+      ...zoomTools(scope, view.stage, words),
       closeUp: make("closeUp", words.closeUp, () => this.#closeUp()),
       text: make("text", words.text, () => this.#toggleText()),
       expand: make("expand", words.expand, large),
@@ -281,9 +276,11 @@ export class KeypointEditor {
     const { undo, redo, reset, mirror, box, zoomOut, zoomIn, fit, closeUp, text, expand } = this.tools
     const bar = toolbar([undo, redo, reset], [mirror, box], [zoomOut, zoomIn, fit, closeUp], [text, expand])
 
-    this.handles = POINTS.map((name, index) => this.#buildHandle(name, index))
-    this.label = element("span", { class: "als-name", "aria-hidden": "true", hidden: "" })
-    view.stage.layer.append(...this.handles, this.label)
+    this.handles = new FaceHandles(scope, view.stage, words, {
+      onPoint: () => this.#refresh(),
+      grab: (point) => this.#grab(point),
+      onReset: (point) => this.#reset(point),
+    })
     this.area = element("textarea", { class: "als-text", spellcheck: false, hidden: "", "aria-label": words.text })
     scope.listen(this.area, "change", () => {
       this.#history.commit({ text: this.area.value.trim(), chosen: this.#chosen() })
@@ -304,7 +301,7 @@ export class KeypointEditor {
     const mouth = element("div", { class: "als-row" }, label, /** @type {Node} */ (this.speak.parentElement))
     this.element = element(
       "div",
-      { class: "als-editor" },
+      { class: "als-panel als-editor" },
       bar,
       view.stage.element,
       this.area,
@@ -312,78 +309,7 @@ export class KeypointEditor {
       mouth,
       view.note,
     )
-    scope.listen(this.element, "keydown", (event) => this.#key(event))
-  }
-
-  /** @param {string} name @param {number} index */
-  #buildHandle(name, index) {
-    const { words, scope } = this
-    const handle = button("", words[name], { class: `als-handle als-${name}`, "data-point": name })
-    handle.removeAttribute("title") // the label beside it comes at once
-    const point = (/** @type {number} */ at) => () => {
-      this.#pointed = at
-      this.#refresh()
-    }
-    for (const type of ["pointerenter", "focus"]) scope.listen(handle, type, point(index))
-    for (const type of ["pointerleave", "blur"]) scope.listen(handle, type, point(-1))
-    scope.listen(handle, "pointerdown", (event) => this.#drag(event, handle, index))
-    scope.listen(handle, "dblclick", () => this.#reset(index))
-    scope.listen(handle, "keydown", (event) => {
-      const way = WAYS[event.key]
-      const [row, faces] = [this.#row(), this.#faces()]
-      if (event.key === "Delete" || event.key === "Backspace") this.#reset(index)
-      if (!way || !row || !faces) return
-      event.preventDefault()
-      const step = STEP[Number(event.shiftKey)] / this.view.stage.view.scale
-      const [x, y] = row.points[index]
-      this.#move(index, [x + way[0] * step, y + way[1] * step], event.altKey, { row, faces }, `nudge ${name}`)
-    })
-    return handle
-  }
-
-  /** One drag of a handle, from press to release; Escape takes it back. */
-  #drag(event, handle, index) {
-    event.stopPropagation()
-    const { stage } = this.view
-    const [row, faces] = [this.#row(), this.#faces()]
-    if (event.button || !row || !faces) return
-    const gesture = new AbortController()
-    const { pointerId } = event
-    const before = this.#history.state
-    const start = stage.toPicture(stage.at(event))
-    const [x, y] = row.points[index]
-    const listen = (type, handler) => handle.addEventListener(type, handler, { signal: gesture.signal })
-    this.#history.endGesture()
-    handle.setPointerCapture(pointerId)
-    handle.focus()
-    listen("pointermove", (event) => {
-      if (event.pointerId !== pointerId) return
-      const now = stage.toPicture(stage.at(event))
-      this.#move(index, [x + now[0] - start[0], y + now[1] - start[1]], event.altKey, { row, faces }, "drag")
-    })
-    const end = () => {
-      gesture.abort()
-      this.#history.endGesture()
-    }
-    listen("pointerup", end)
-    listen("pointercancel", end)
-    listen("keydown", (event) => {
-      if (event.key !== "Escape") return
-      event.preventDefault()
-      event.stopPropagation()
-      this.#history.commit(before, "drag")
-      end()
-      this.#tell()
-    })
-  }
-
-  #key(event) {
-    const key = event.key.toLowerCase()
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target === this.area) return
-    if (key !== "z" && key !== "y") return
-    event.preventDefault()
-    event.stopPropagation()
-    this.#undo(key === "y" || event.shiftKey)
+    listenToUndo(scope, this.element, (isRedo) => this.#undo(isRedo))
   }
 
   #closeUp() {
@@ -453,7 +379,7 @@ export class KeypointEditor {
     const { words, view } = this
     const { problem, faces } = this.#read()
     const shown = this.#faces()?.faces.length
-    if (this.#pointed >= 0 && shown) return [this.#handleHelp(), false]
+    if (this.handles.pointed >= 0 && shown) return [this.#handleHelp(), false]
     if (view.boxing) return [words.boxHint, false]
     if (problem) return [fill(words.broken, { problem }), true]
     if (faces?.faces.length && view.source && !this.#set()) return [words.other, true]
@@ -467,8 +393,8 @@ export class KeypointEditor {
 
   #handleHelp() {
     const { words } = this
-    const help = fill(words.handleHelp, { name: words[POINTS[this.#pointed]] })
-    const isLip = this.#pointed === UPPER_LIP || this.#pointed === LOWER_LIP
+    const help = fill(words.handleHelp, { name: words[POINTS[this.handles.pointed]] })
+    const isLip = this.handles.pointed === UPPER_LIP || this.handles.pointed === LOWER_LIP
     return isLip && isShut(this.#row()?.points ?? []) ? `${help} ${words.lipsHelp}` : help
   }
 
@@ -495,52 +421,5 @@ export class KeypointEditor {
     this.#hasLooked = true
     const isSure = this.text || this.#faces()?.faces.length === 1
     if (isSure && this.view.stage.isSmall(extent)) this.view.stage.closeUp(extent)
-  }
-
-  /** The mouth's lines and the handles, over the boxes. */
-  #draw() {
-    const { stage } = this.view
-    const row = stage.picture ? this.#row() : undefined
-    for (const handle of this.handles) handle.hidden = !row
-    this.label.hidden = !row || this.#pointed < 0
-    if (!row) return
-    const { upper, lower, jaw, hinges } = mouthLines(row.points)
-    const path = (kind, points) => drawing("path", { class: kind, d: curvePath(points.map((at) => stage.toStage(at))) })
-    const circles = hinges.map((hinge) => {
-      const [cx, cy] = stage.toStage(hinge)
-      return drawing("circle", { class: "als-hinge", cx, cy, r: 11 })
-    })
-    const axis = hinges.length > 1 ? [path("als-hinge", hinges)] : []
-    const [x, y] = stage.toStage(row.points[LOWER_LIP])
-    const stem = drawing("path", { class: "als-lower", d: `M${x} ${y}v${this.#tab(row.points)}` })
-    stage.lines.append(
-      path("als-jaw", jaw),
-      ...axis,
-      ...circles,
-      stem,
-      path("als-lower", lower),
-      path("als-upper", upper),
-    )
-    this.handles.forEach((handle, index) => {
-      const [x, y, score] = row.points[index]
-      const [left, top] = stage.toStage([x, y])
-      handle.style.left = `${left}px`
-      handle.style.top = `${top + (index === LOWER_LIP ? this.#tab(row.points) : 0)}px`
-      handle.classList.toggle("als-estimate", score === 0)
-      handle.ariaDescription = `${Math.round(x)}, ${Math.round(y)}`
-    })
-    const named = this.handles[this.#pointed]
-    if (!named) return
-    this.label.textContent = this.words[POINTS[this.#pointed]]
-    Object.assign(this.label.style, { left: named.style.left, top: named.style.top })
-  }
-
-  /**
-   * How far below the lower lip its handle hangs, so that the upper lip's does not cover it.
-   * @param {Row["points"]} points
-   */
-  #tab(points) {
-    const room = (points[CHIN][1] - points[LOWER_LIP][1]) * this.view.stage.view.scale
-    return isShut(points) ? Math.max(TAB[1], Math.min(TAB[0], room / 2)) : 0
   }
 }

@@ -1,14 +1,19 @@
 // @ts-check
 // The viseme editor: voice, mouth shapes and curves over time, to change by hand. Knows nothing of ComfyUI.
+import { contextOf, keepPointer, press } from "./dom.mjs"
 import { Scope } from "./scope.mjs"
-import { clamp, cueAt, moveEdge } from "./timeline_cues.mjs"
-import { drawOverlay, drawScene, drawShape, mouthColours, SOUNDS, themeOf } from "./timeline_draw.mjs"
+import { followTheme, themeOf } from "./theme.mjs"
+import { describeSelection } from "./timeline_advice.mjs"
+import { clamp, cueAt } from "./timeline_cues.mjs"
+import { drawOverlay, drawScene, drawShape, mouthColours } from "./timeline_draw.mjs"
 import * as layout from "./timeline_layout.mjs"
 import { poseOf } from "./timeline_motion.mjs"
 import { drawMouth } from "./timeline_mouth.mjs"
-import { build, CHANNEL_NAMES, contextOf, ICON, MOUTH, press } from "./timeline_parts.mjs"
+import { build, ICON, MOUTH } from "./timeline_parts.mjs"
 import { decode, MissingFile, Player } from "./timeline_player.mjs"
+import { TimelinePointer } from "./timeline_pointer.mjs"
 import { TimelineState } from "./timeline_state.mjs"
+import { fill, WORDS } from "./words.mjs"
 
 /** @typedef {import("./timeline_state.mjs").Voice} Voice */
 /** @typedef {import("./timeline_layout.mjs").View} View */
@@ -20,21 +25,17 @@ import { TimelineState } from "./timeline_state.mjs"
  */
 /** @typedef {{url: string, problem: string, canListen: boolean}} Source `problem` says why there is no url */
 
-const MOVED = 3 // pixels that make a click a drag
-const CATCH = 7 // pixels from the red line within which edges snap to it
-const NEAR_CURVE = 12 // pixels
 const READABLE = 140 // pixels per second
 const AROUND = 0.3 // seconds beside the selected shapes that play in their loop
-const HINT = "Click a mouth shape, then choose another below. Drag it or its edges in time. Space plays."
 
 export class Timeline {
   #scope = new Scope()
   #options
-  #parts
-  #player
-  #redraw
+  parts
+  player
+  redraw
   #theme
-  #state
+  state
   /** @type {Source} */
   #source = { url: "", problem: "", canListen: false }
   #loading = new AbortController()
@@ -44,37 +45,34 @@ export class Timeline {
   #trouble = ""
   #said = ""
   /** @type {View} */
-  #view = { start: 0, scale: 100, width: 500 }
+  view = { start: 0, scale: 100, width: 500 }
   /** @type {View | null} */
   #drawnView = null
-  #height = 200
+  height = 200
   #isStale = true
   /** @type {{start: number, end: number} | null} seconds chosen on the waveform */
-  #span = null
+  span = null
   #loops = false
-  /** @type {{index: number, part: string} | null} */
-  #hover = null
-  /** @type {{x: number, y: number} | null} */
-  #ghost = null
   /** @type {string | null} */
   #hoveredShape = null
-  /** @type {((event: PointerEvent | null) => void) | null} ends the gesture; null cancels it */
-  #gesture = null
+  #words = WORDS.timeline
+  #pointer
 
   /** @param {HTMLElement} element an empty one @param {Options} options */
   constructor(element, options) {
     this.element = element
     this.#options = options
-    this.#parts = build(element)
+    this.parts = build(element)
     this.#theme = themeOf(element)
-    this.#state = new TimelineState(options.frameRate, () => {
-      this.#refresh()
+    this.state = new TimelineState(options.frameRate, () => {
+      this.refresh()
       options.onChange()
     })
-    this.#redraw = this.#scope.onNextFrame(() => this.#draw())
-    this.#player = new Player(this.#scope, () => this.#refresh())
+    this.redraw = this.#scope.onNextFrame(() => this.#draw())
+    this.player = new Player(this.#scope, () => this.refresh())
+    this.#pointer = new TimelinePointer(this.#scope, this)
     this.#connect()
-    this.#refresh()
+    this.refresh()
   }
 
   dispose() {
@@ -83,14 +81,14 @@ export class Timeline {
   }
 
   get value() {
-    return this.#state.value
+    return this.state.value
   }
 
   /** Anything a file may hold; what cannot be read is kept as it is. @param {any} value */
   set value(value) {
-    if (value === this.#state.value) return
-    this.#state.value = value
-    this.#refresh()
+    if (value === this.state.value) return
+    this.state.value = value
+    this.refresh()
     this.#listenToEdited()
   }
 
@@ -101,26 +99,26 @@ export class Timeline {
     const { signal } = this.#loading
     this.#source = source
     this.#trouble = source.problem
-    this.#busy = source.url ? "Opening the voice …" : ""
+    this.#busy = source.url ? this.#words.opening : ""
     this.#zooms = []
-    this.#span = null
-    this.#setVoice(source.url ? this.#state.duration : this.#state.lastEdit, null)
-    this.#player.load(source.url)
+    this.span = null
+    this.#setVoice(source.url ? this.state.duration : this.state.lastEdit, null)
+    this.player.load(source.url)
     if (!source.url) return
     try {
       const { duration, peaks } = await decode(source.url, signal)
       if (signal.aborted) return
       this.#busy = ""
       this.#zooms = layout.zoomsOf(peaks)
-      this.#setVoice(duration, this.#state.voice)
+      this.#setVoice(duration, this.state.voice)
       this.#listenToEdited()
     } catch (error) {
       if (signal.aborted) return
       this.#busy = ""
-      if (error instanceof MissingFile) this.#trouble = "The voice's file is missing. Choose it again in Load Audio."
+      if (error instanceof MissingFile) this.#trouble = this.#words.missing
       else if (source.canListen) return this.#listen()
-      else this.#trouble = "The browser cannot read this sound. Press Run once to see it."
-      this.#refresh()
+      else this.#trouble = this.#words.noSound
+      this.refresh()
     }
   }
 
@@ -133,7 +131,7 @@ export class Timeline {
     this.#trouble = this.#busy = ""
     if (url) {
       this.#loading.abort()
-      this.#player.load(url)
+      this.player.load(url)
     }
     if (url || !this.#zooms.length) {
       this.#zooms = layout.zoomsOf({ rate: voice.peaks.rate, values: Uint8Array.from(voice.peaks.values) })
@@ -149,32 +147,32 @@ export class Timeline {
 
   /** @param {Partial<View>} view */
   look(view) {
-    this.#setView({ ...this.#view, ...view })
+    this.#setView({ ...this.view, ...view })
   }
 
   /** @param {number} duration @param {Voice | null} voice */
   #setVoice(duration, voice) {
-    const isNew = duration !== this.#state.duration
-    this.#state.setVoice(duration, voice)
-    this.#player.time = Math.min(this.#player.time, duration)
+    const isNew = duration !== this.state.duration
+    this.state.setVoice(duration, voice)
+    this.player.time = Math.min(this.player.time, duration)
     if (isNew) {
-      const all = layout.fit(duration, this.#view.width)
-      this.#view = layout.within({ ...all, scale: Math.max(all.scale, READABLE) }, duration)
+      const all = layout.fit(duration, this.view.width)
+      this.view = layout.within({ ...all, scale: Math.max(all.scale, READABLE) }, duration)
     }
-    this.#refresh()
+    this.refresh()
   }
 
   /** @param {View} view */
   #setView(view) {
-    this.#view = layout.within(view, this.#state.duration)
-    this.#refresh()
+    this.view = layout.within(view, this.state.duration)
+    this.refresh()
   }
 
   async #listen() {
     const { signal } = this.#loading
-    this.#busy = "Listening to the voice …"
+    this.#busy = this.#words.listening
     this.#trouble = ""
-    this.#refresh()
+    this.refresh()
     try {
       const voice = await this.#options.listen()
       if (!signal.aborted) this.setVoice(voice)
@@ -182,71 +180,72 @@ export class Timeline {
       if (signal.aborted) return
       this.#busy = ""
       this.#trouble = error instanceof Error ? error.message : String(error)
-      this.#refresh()
+      this.refresh()
     }
   }
 
   /** Edits are shown on what they change, without being asked. */
   #listenToEdited() {
-    if (this.#state.isEdited && this.#source.canListen && !this.#state.voice && !this.#busy) this.#listen()
+    if (this.state.isEdited && this.#source.canListen && !this.state.voice && !this.#busy) this.#listen()
   }
 
   #play() {
-    if (this.#player.isPlaying) return this.#player.pause()
-    this.#player.play()
+    if (this.player.isPlaying) return this.player.pause()
+    this.player.play()
     const follow = () => {
-      if (!this.#player.isPlaying || this.#scope.disposed) return
-      this.#view = layout.reveal(this.#view, this.#player.time, this.#state.duration)
-      this.#isStale ||= this.#view !== this.#drawnView
-      this.#redraw()
+      if (!this.player.isPlaying || this.#scope.disposed) return
+      this.view = layout.reveal(this.view, this.player.time, this.state.duration)
+      this.#isStale ||= this.view !== this.#drawnView
+      this.redraw()
       requestAnimationFrame(follow)
     }
     requestAnimationFrame(follow)
   }
 
   #loopSpan() {
-    const { selected, cues, duration } = this.#state
-    if (this.#span) return this.#span
+    const { selected, cues, duration } = this.state
+    if (this.span) return this.span
     if (!selected) return { start: 0, end: duration }
     const [start, end] = [cues[selected.first].start - AROUND, cues[selected.last].end + AROUND]
     return { start: Math.max(0, start), end: Math.min(duration, end) }
   }
 
   /** @param {number} time @param {boolean} heard */
-  #goTo(time, heard = false) {
-    const at = clamp(time, 0, this.#state.duration)
-    if (heard) this.#player.scrub(at)
-    else this.#player.time = at
-    this.#view = layout.reveal(this.#view, at, this.#state.duration)
-    this.#refresh()
+  goTo(time, heard = false) {
+    const at = clamp(time, 0, this.state.duration)
+    if (heard) this.player.scrub(at)
+    else this.player.time = at
+    this.view = layout.reveal(this.view, at, this.state.duration)
+    this.refresh()
   }
 
   /** @param {number} factor */
   #zoom(factor) {
-    const x = layout.timeToX(this.#view, this.#player.time)
-    this.#setView(layout.zoom(this.#view, factor, clamp(x, 0, this.#view.width), this.#state.duration))
+    const x = layout.timeToX(this.view, this.player.time)
+    this.#setView(layout.zoom(this.view, factor, clamp(x, 0, this.view.width), this.state.duration))
   }
 
   #bendHere() {
-    const time = this.#state.snap(this.#player.time)
-    this.#state.setKey(time, this.#state.rows.at(time)[this.#state.channel])
+    const time = this.state.snap(this.player.time)
+    this.state.setKey(time, this.state.rows.at(time)[this.state.channel])
   }
 
   /** @param {File} file */
   async #import(file) {
+    const { name } = file
     try {
-      const end = this.#state.read(await file.text())
-      const late = this.#zooms.length && end > this.#state.duration + 0.1
-      const over = late ? ` It goes on after the voice, which ends at ${layout.formatTime(this.#state.duration)}.` : ""
-      this.#say(`${file.name} was read. Ctrl+Z takes it back.${over}`)
+      const end = this.state.read(await file.text())
+      const isLate = this.#zooms.length && end > this.state.duration + 0.1
+      const late = isLate ? fill(this.#words.isLate, { time: layout.formatTime(this.state.duration) }) : ""
+      this.#say(`${fill(this.#words.wasRead, { name })} ${late}`.trim())
     } catch (error) {
-      this.#say(`${file.name} was not read: ${error instanceof Error ? error.message : error}`)
+      this.#say(fill(this.#words.notRead, { name, problem: error instanceof Error ? error.message : error }))
     }
   }
 
   /** @param {string} form */
   #export(form) {
-    const [name, text] = this.#state.write(form)
+    const [name, text] = this.state.write(form)
     const link = document.createElement("a")
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }))
     link.download = name
@@ -256,13 +255,13 @@ export class Timeline {
 
   // What is shown.
 
-  #refresh() {
-    const [parts, state] = [this.#parts, this.#state]
+  refresh() {
+    const [parts, state] = [this.parts, this.state]
     const { cues, selected, key } = state
     this.#isStale = true
-    this.#player.loop = this.#loops ? this.#loopSpan() : null
+    this.player.loop = this.#loops ? this.#loopSpan() : null
     this.#showNotice()
-    parts.play.textContent = this.#player.isPlaying ? "❚❚ Pause" : "▶ Play"
+    parts.play.textContent = this.player.isPlaying ? `❚❚ ${this.#words.pause}` : `▶ ${this.#words.play}`
     parts.play.disabled = !this.#zooms.length
     press(parts.loop, this.#loops)
     press(parts.snap, state.snaps)
@@ -271,52 +270,36 @@ export class Timeline {
     parts.split.disabled = !cues.length
     parts.merge.disabled = !selected
     parts.remove.disabled = !selected && key < 0
-    const shown = cues[selected ? selected.first : cueAt(cues, this.#player.time)]
+    const shown = cues[selected ? selected.first : cueAt(cues, this.player.time)]
     for (const [viseme, button] of Object.entries(parts.shapes)) press(button, shown?.viseme === viseme)
     for (const option of parts.channels.options) {
-      option.textContent = CHANNEL_NAMES[option.value] + (state.edits.curves[option.value] ? " •" : "")
+      option.textContent = this.#words[option.value] + (state.edits.curves[option.value] ? " •" : "")
     }
-    const status = this.#describe()
+    const status = describeSelection(state)
     if (status !== this.#said) this.#say(status)
     this.#said = status
-    this.#redraw()
+    this.redraw()
   }
 
   /** @param {string} text */
   #say(text) {
-    this.#parts.status.textContent = this.#parts.status.title = text
-  }
-
-  #describe() {
-    const { key, keys, selected, cues, channel } = this.#state
-    if (key >= 0) {
-      const [time, value] = keys[key]
-      const where = `${CHANNEL_NAMES[channel]} ${Number(value.toFixed(2))} at ${layout.formatTime(time)}`
-      return `${where}. Arrows move it, Delete removes it.`
-    }
-    if (!selected) return cues.length ? HINT : ""
-    const [from, to] = [cues[selected.first], cues[selected.last]]
-    const span = `${layout.formatTime(from.start)} to ${layout.formatTime(to.end)}`
-    const count = selected.last - selected.first + 1
-    if (count > 1) return `${count} mouth shapes, ${span}. Choose a shape below for all of them.`
-    const { sound, example } = SOUNDS[from.viseme]
-    return `“${sound}” (${from.viseme}, ${example}), ${span}. Choose another shape below, or drag it.`
+    this.parts.status.textContent = this.parts.status.title = text
   }
 
   #showNotice() {
-    const [{ notice }, state] = [this.#parts, this.#state]
+    const [{ notice }, state, words] = [this.parts, this.state, this.#words]
     /** @type {[string, () => void][]} */
     const buttons = []
     let text = this.#busy || this.#trouble
     if (state.unreadable) {
-      text = `These edits cannot be read (${state.unreadable}). They are kept as they are until you change something.`
-      buttons.push(["Start over", () => state.startOver()])
+      text = fill(words.unreadable, { problem: state.unreadable })
+      buttons.push([words.startOver, () => state.startOver()])
     } else if (!state.suits && !this.#busy) {
-      text = "These edits were made for another voice and are left out."
-      buttons.push(["Use them here", () => state.useHere()], ["Start over", () => state.startOver()])
+      text = words.otherVoice
+      buttons.push([words.useHere, () => state.useHere()], [words.startOver, () => state.startOver()])
     } else if (!text && !state.voice && !state.cues.length) {
-      if (this.#source.canListen) buttons.push(["Listen: find the mouth shapes", () => this.#listen()])
-      else if (this.#zooms.length) text = "Press Run once to find the mouth shapes."
+      if (this.#source.canListen) buttons.push([words.listen, () => this.#listen()])
+      else if (this.#zooms.length) text = words.runToFind
     }
     const shown = JSON.stringify([text, buttons.map(([label]) => label)])
     if (notice.dataset.shown === shown) return
@@ -324,28 +307,29 @@ export class Timeline {
     notice.replaceChildren()
     if (text) notice.append(Object.assign(document.createElement("span"), { textContent: text }))
     for (const [textContent, onclick] of buttons) {
-      notice.append(Object.assign(document.createElement("button"), { type: "button", textContent, onclick }))
+      const className = "als-primary"
+      notice.append(
+        Object.assign(document.createElement("button"), { type: "button", className, textContent, onclick }),
+      )
     }
   }
 
   #draw() {
-    const { lanes, overlay, mouth, time, channels } = this.#parts
-    const [{ clientWidth: width, clientHeight: height }, state] = [lanes, this.#state]
+    const { lanes, overlay, mouth, time, channels } = this.parts
+    const [{ clientWidth: width, clientHeight: height }, state] = [lanes, this.state]
     if (!width || !height) return
-    if (width !== this.#view.width || height !== this.#height) {
-      const wasWhole = this.#view.scale <= layout.fit(state.duration, this.#view.width).scale + 1e-6
-      this.#view = wasWhole
-        ? layout.fit(state.duration, width)
-        : layout.within({ ...this.#view, width }, state.duration)
-      this.#height = height
+    if (width !== this.view.width || height !== this.height) {
+      const wasWhole = this.view.scale <= layout.fit(state.duration, this.view.width).scale + 1e-6
+      this.view = wasWhole ? layout.fit(state.duration, width) : layout.within({ ...this.view, width }, state.duration)
+      this.height = height
       this.#isStale = true
     }
     const zoomed = lanes.getBoundingClientRect().width / width
     const density = devicePixelRatio * clamp(zoomed, 1, 2)
     const { channel, keys, key, cues, selected, rows } = state
     const scene = {
-      view: this.#view,
-      lanes: this.#lanes,
+      view: this.view,
+      lanes: this.lanes,
       height,
       duration: state.duration,
       zooms: this.#zooms,
@@ -357,14 +341,21 @@ export class Timeline {
       values: state.duration ? rows.values[channel] : null,
       keys,
       key,
-      span: this.#span ?? (this.#loops && selected ? this.#loopSpan() : null),
+      span: this.span ?? (this.#loops && selected ? this.#loopSpan() : null),
     }
     channels.style.top = `${scene.lanes.curve.top + 4}px`
-    const playhead = this.#player.time
+    const playhead = this.player.time
     if (this.#isStale) drawScene(contextOf(lanes, width, height, density), scene, this.#theme)
     this.#isStale = false
-    this.#drawnView = this.#view
-    drawOverlay(contextOf(overlay, width, height, density), scene, playhead, this.#ghost, this.#hover, this.#theme)
+    this.#drawnView = this.view
+    drawOverlay(
+      contextOf(overlay, width, height, density),
+      scene,
+      playhead,
+      this.#pointer.ghost,
+      this.#pointer.hover,
+      this.#theme,
+    )
     const face = contextOf(mouth, MOUTH, MOUTH, density)
     face.clearRect(0, 0, MOUTH, MOUTH)
     const pose = this.#hoveredShape ? poseOf(this.#hoveredShape) : rows.at(playhead)
@@ -373,50 +364,48 @@ export class Timeline {
     time.end.textContent = ` / ${layout.formatTime(state.duration)}`
   }
 
-  get #lanes() {
-    return layout.lanes(this.#height, this.#state.words.length > 0)
+  get lanes() {
+    return layout.lanes(this.height, this.state.words.length > 0)
   }
 
-  #showTheme() {
-    this.#theme = themeOf(this.element)
-    const { accent, dark } = this.#theme
-    this.element.style.setProperty("--accent", accent)
-    this.element.style.setProperty("--on-accent", dark ? "#08131f" : "#fff")
-    for (const [viseme, button] of Object.entries(this.#parts.shapes)) {
+  /** @param {import("./theme.mjs").Theme} theme */
+  #showTheme(theme) {
+    this.#theme = theme
+    for (const [viseme, button] of Object.entries(this.parts.shapes)) {
       const context = contextOf(/** @type {HTMLCanvasElement} */ (button.firstChild), ICON, ICON, 2)
       context.clearRect(0, 0, ICON, ICON)
-      drawShape(context, ICON, viseme, this.#theme)
+      drawShape(context, ICON, viseme, theme)
     }
     this.#isStale = true
-    this.#redraw()
+    this.redraw()
   }
 
   // What the artist does.
 
   #connect() {
-    const [scope, parts, state] = [this.#scope, this.#parts, this.#state]
+    const [scope, parts, state] = [this.#scope, this.parts, this.state]
     /** @type {[HTMLElement, () => void][]} */
     const clicks = [
       [parts.play, () => this.#play()],
       [parts.loop, () => (this.#loops = !this.#loops)],
       [parts.undo, () => state.undo()],
       [parts.redo, () => state.redo()],
-      [parts.split, () => state.split(this.#player.time)],
+      [parts.split, () => state.split(this.player.time)],
       [parts.merge, () => state.merge()],
       [parts.remove, () => state.remove()],
       [parts.snap, () => (state.snaps = !state.snaps)],
       [parts.import, () => parts.file.click()],
     ]
     for (const [viseme, button] of Object.entries(parts.shapes)) {
-      clicks.push([button, () => state.choose(viseme, this.#player.time)])
-      scope.listen(button, "pointerenter", () => ((this.#hoveredShape = viseme), this.#redraw()))
-      scope.listen(button, "pointerleave", () => ((this.#hoveredShape = null), this.#redraw()))
+      clicks.push([button, () => state.choose(viseme, this.player.time)])
+      scope.listen(button, "pointerenter", () => ((this.#hoveredShape = viseme), this.redraw()))
+      scope.listen(button, "pointerleave", () => ((this.#hoveredShape = null), this.redraw()))
     }
     for (const [button, work] of clicks) {
       scope.listen(button, "click", ({ detail: clicked }) => {
         work()
         if (clicked) parts.lanes.focus({ preventScroll: true }) // the next key is meant for what was changed
-        this.#refresh()
+        this.refresh()
       })
     }
     scope.listen(parts.file, "change", () => {
@@ -430,30 +419,18 @@ export class Timeline {
     scope.listen(parts.channels, "change", () => {
       state.channel = parts.channels.value
       state.key = -1
-      this.#refresh()
+      this.refresh()
     })
-    const { lanes } = parts
-    scope.listen(lanes, "pointerdown", (event) => this.#press(event))
-    scope.listen(lanes, "pointermove", (event) => this.#point(event))
-    scope.listen(lanes, "pointerleave", () => this.#point(null))
-    scope.listen(lanes, "dblclick", (event) => this.#doubleClick(event))
     scope.listen(this.element, "wheel", (event) => this.#wheel(event), { passive: false })
     scope.listen(this.element, "keydown", (event) => this.#type(event))
-    // a drag of ours is not one of the graph's
-    for (const type of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
-      scope.listen(this.element, type, (event) => (event.button === 1 ? undefined : event.stopPropagation()))
-    }
+    keepPointer(scope, this.element)
     for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
       scope.listen(this.element, type, (event) => this.#dropFile(event))
     }
-    const sizes = new ResizeObserver(() => ((this.#isStale = true), this.#redraw()))
-    sizes.observe(lanes)
-    const themes = new MutationObserver(() => this.#showTheme())
-    for (const node of [document.documentElement, document.body]) {
-      themes.observe(node, { attributes: true, attributeFilter: ["class", "style"] })
-    }
-    scope.onDispose(() => (sizes.disconnect(), themes.disconnect()))
-    this.#showTheme()
+    const sizes = new ResizeObserver(() => ((this.#isStale = true), this.redraw()))
+    sizes.observe(parts.lanes)
+    scope.onDispose(() => sizes.disconnect())
+    followTheme(scope, this.element, (theme) => this.#showTheme(theme))
   }
 
   /** @param {DragEvent} event */
@@ -465,177 +442,14 @@ export class Timeline {
     if (event.type === "drop" && event.dataTransfer.files[0]) this.#import(event.dataTransfer.files[0])
   }
 
-  /** Pixels of the lanes, whatever the zoom of the graph. @param {{clientX: number, clientY: number}} event */
-  #at({ clientX, clientY }) {
-    const box = this.#parts.lanes.getBoundingClientRect()
-    const x = ((clientX - box.left) / box.width) * this.#view.width
-    return { x, y: ((clientY - box.top) / box.height) * this.#height, time: layout.xToTime(this.#view, x) }
-  }
-
-  /** What a press here would take hold of. @param {number} x @param {number} y */
-  #under(x, y) {
-    const { cues, keys, channel, duration, rows } = this.#state
-    const lane = layout.laneAt(this.#lanes, y)
-    const nothing = { lane, cue: null, key: -1, curve: NaN }
-    if (lane === "cues") return { ...nothing, cue: layout.hitCue(cues, this.#view, x) }
-    if (lane !== "curve" || !duration) return nothing
-    const key = layout.hitKey(keys, this.#view, this.#lanes.curve, channel, x, y)
-    const curve = layout.valueToY(this.#lanes.curve, rows.at(layout.xToTime(this.#view, x))[channel], channel)
-    return { ...nothing, key, curve: key < 0 && Math.abs(curve - y) < NEAR_CURVE ? curve : NaN }
-  }
-
-  /** @param {PointerEvent | null} event */
-  #point(event) {
-    if (this.#gesture) return
-    this.#hover = this.#ghost = null
-    let cursor = "default"
-    if (event) {
-      const { x, y } = this.#at(event)
-      const { lane, cue, key, curve } = this.#under(x, y)
-      this.#hover = cue
-      if (cue) cursor = cue.part === "body" ? "grab" : "ew-resize"
-      else if (key >= 0) cursor = "grab"
-      else if (!Number.isNaN(curve)) {
-        cursor = "ns-resize"
-        this.#ghost = { x, y: curve }
-      } else if (lane === "wave") cursor = "text"
-      else if (lane === "ruler" || lane === "words") cursor = "pointer"
-    }
-    this.#parts.lanes.style.cursor = cursor
-    this.#redraw()
-  }
-
-  /** @param {PointerEvent} event */
-  #press(event) {
-    if (event.button !== 0 || this.#gesture) return
-    this.#parts.lanes.focus({ preventScroll: true })
-    const { x, y, time } = this.#at(event)
-    const { lane, cue, key, curve } = this.#under(x, y)
-    const name = `drag ${event.timeStamp}`
-    const word = lane === "words" && this.#state.words.find(({ start, end }) => time >= start && time < end)
-    if (lane === "ruler") {
-      this.#goTo(time, true)
-      this.#drag(event, (at) => this.#goTo(at.time, true))
-    } else if (word) {
-      this.#span = null
-      this.#state.selectWord(word)
-      this.#goTo(word.start)
-    } else if (lane === "wave" || lane === "words") {
-      this.#span = null
-      this.#goTo(time)
-      this.#drag(event, (at) => this.#choose(time, at.time))
-    } else if (cue) this.#pressCue(event, cue, time, name)
-    else if (key >= 0 || !Number.isNaN(curve)) this.#pressKey(event, key, time, name)
-    else {
-      this.#state.deselect()
-      this.#goTo(time)
-    }
-  }
-
-  /** What the loop plays. @param {number} from @param {number} to seconds */
-  #choose(from, to) {
-    const { duration, frame } = this.#state
-    const span = { start: clamp(Math.min(from, to), 0, duration), end: clamp(Math.max(from, to), 0, duration) }
-    this.#span = span.end - span.start > 2 * frame ? span : null
-    this.#refresh()
-  }
-
-  /**
-   * @param {PointerEvent} event
-   * @param {{index: number, part: "start" | "end" | "body"}} cue
-   * @param {number} time
-   * @param {string} name
-   */
-  #pressCue(event, { index, part }, time, name) {
-    const state = this.#state
-    const { cues, duration, selected } = state
-    const isWithin = selected && index >= selected.first && index <= selected.last
-    if (event.shiftKey || !isWithin || part !== "body") state.select(index, event.shiftKey)
-    if (!this.#player.isPlaying) this.#goTo(time, true)
-    const range = state.selected ?? { first: index, last: index }
-    const snap = (/** @type {number} */ at) => state.snap(at, this.#player.time, CATCH / this.#view.scale)
-    const move = (/** @type {{time: number}} */ at) => {
-      const start = cues[range.first].start
-      if (part !== "body") return state.commit({ cues: moveEdge(cues, index, part, snap(at.time), duration) }, name)
-      state.moveCues(cues, range, snap(start + at.time - time) - start, name)
-    }
-    this.#drag(event, move, () => {
-      if (!event.shiftKey) state.select(index)
-      this.#refresh()
-    })
-    this.#refresh()
-  }
-
-  /** @param {PointerEvent} event @param {number} key or -1 to set one @param {number} time @param {string} name */
-  #pressKey(event, key, time, name) {
-    const state = this.#state
-    const { keys, channel } = state
-    const lane = this.#lanes.curve
-    state.deselect()
-    state.key = key
-    const offset = key < 0 ? 0 : layout.valueToY(lane, keys[key][1], channel) - this.#at(event).y
-    this.#drag(event, (at) => {
-      const value = layout.yToValue(lane, at.y + offset, channel)
-      if (key < 0) state.setKey(state.snap(time), value, name)
-      else state.moveKey(keys, key, state.snap(at.time), value, name)
-      this.#refresh()
-    })
-    this.#refresh()
-  }
-
-  /**
-   * Follow the pointer until it is let go; Escape takes back what it did.
-   * @param {PointerEvent} event
-   * @param {(at: {x: number, y: number, time: number}) => void} move
-   * @param {() => void} click when it did not move
-   */
-  #drag(event, move, click = () => {}) {
-    const [{ lanes }, { moment }] = [this.#parts, this.#state]
-    const from = this.#at(event)
-    const gesture = new Scope()
-    let moved = false
-    lanes.setPointerCapture(event.pointerId)
-    this.#gesture = (end) => {
-      gesture.dispose()
-      this.#gesture = null
-      if (lanes.hasPointerCapture(event.pointerId)) lanes.releasePointerCapture(event.pointerId)
-      if (!end) this.#state.undoTo(moment)
-      else if (!moved) click()
-      this.#state.endGesture()
-      this.#point(end)
-    }
-    gesture.listen(lanes, "pointermove", (now) => {
-      const at = this.#at(now)
-      moved ||= Math.hypot(at.x - from.x, at.y - from.y) >= MOVED
-      if (moved) move(at)
-    })
-    gesture.listen(lanes, "pointerup", (now) => this.#gesture?.(now))
-    gesture.listen(lanes, "pointercancel", () => this.#gesture?.(null))
-  }
-
-  /** @param {MouseEvent} event */
-  #doubleClick(event) {
-    const state = this.#state
-    const { x, y, time } = this.#at(event)
-    const { lane, cue, key } = this.#under(x, y)
-    if (key >= 0) {
-      state.key = key
-      state.remove()
-    } else if (lane === "curve") {
-      state.setKey(state.snap(time), layout.yToValue(this.#lanes.curve, y, state.channel))
-    } else if (lane === "cues" && !cue) state.insert("aa", time)
-    else if (cue?.part === "body") state.split(time)
-    this.#refresh()
-  }
-
   /** @param {WheelEvent} event the graph's, until the timeline was clicked */
   #wheel(event) {
     if (!this.element.contains(document.activeElement)) return
     event.preventDefault()
     event.stopPropagation()
     const [along, across] = event.shiftKey ? [event.deltaY || event.deltaX, 0] : [event.deltaX, event.deltaY]
-    if (Math.abs(along) > Math.abs(across)) this.look({ start: this.#view.start + along / this.#view.scale })
-    else this.#setView(layout.zoom(this.#view, Math.exp(-across / 400), this.#at(event).x, this.#state.duration))
+    if (Math.abs(along) > Math.abs(across)) this.look({ start: this.view.start + along / this.view.scale })
+    else this.#setView(layout.zoom(this.view, Math.exp(-across / 400), this.#pointer.at(event).x, this.state.duration))
   }
 
   /** @param {KeyboardEvent} event */
@@ -645,22 +459,22 @@ export class Timeline {
     event.preventDefault()
     event.stopPropagation()
     work()
-    this.#refresh()
+    this.refresh()
   }
 
   /** @param {KeyboardEvent} event @returns {(() => void) | undefined} */
   #workOf({ key, shiftKey, altKey, ctrlKey, metaKey, target }) {
-    const state = this.#state
+    const state = this.state
     const pressed = key.length === 1 ? key.toLowerCase() : key
     if (ctrlKey || metaKey) {
-      if (target !== this.#parts.lanes) return undefined // the page's own undo hears it too, and does as well
+      if (target !== this.parts.lanes) return undefined // the page's own undo hears it too, and does as well
       return { z: () => (shiftKey ? state.redo() : state.undo()), y: () => state.redo() }[pressed]
     }
     if (target instanceof HTMLSelectElement) return undefined
     if (target instanceof HTMLButtonElement && [" ", "Enter"].includes(key)) return undefined
     const frames = (shiftKey ? 10 : 1) * state.frame
     const nudge = (/** @type {number} */ seconds) => {
-      if (!state.nudge(seconds, altKey)) this.#goTo(this.#player.time + seconds, true)
+      if (!state.nudge(seconds, altKey)) this.goTo(this.player.time + seconds, true)
     }
     return {
       " ": () => this.#play(),
@@ -670,21 +484,21 @@ export class Timeline {
       ArrowDown: () => state.lift(shiftKey ? -10 : -1),
       Delete: () => state.remove(),
       Backspace: () => state.remove(),
-      Home: () => this.#goTo(0),
-      End: () => this.#goTo(state.duration),
-      ",": () => this.#goTo(state.step(-1, this.#player.time)),
-      ".": () => this.#goTo(state.step(1, this.#player.time)),
+      Home: () => this.goTo(0),
+      End: () => this.goTo(state.duration),
+      ",": () => this.goTo(state.step(-1, this.player.time)),
+      ".": () => this.goTo(state.step(1, this.player.time)),
       "<": () => state.extend(-1),
       ">": () => state.extend(1),
       "+": () => this.#zoom(1.5),
       "=": () => this.#zoom(1.5),
       "-": () => this.#zoom(1 / 1.5),
-      0: () => this.#setView(layout.fit(state.duration, this.#view.width)),
-      s: () => state.split(this.#player.time),
+      0: () => this.#setView(layout.fit(state.duration, this.view.width)),
+      s: () => state.split(this.player.time),
       m: () => state.merge(),
       l: () => (this.#loops = !this.#loops),
       k: () => this.#bendHere(),
-      Escape: () => (this.#gesture ? this.#gesture(null) : (state.deselect(), (this.#span = null))),
+      Escape: () => this.#pointer.cancel() || (state.deselect(), (this.span = null)),
     }[pressed]
   }
 }

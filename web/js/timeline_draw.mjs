@@ -4,68 +4,42 @@ import { firstEndingAfter } from "./timeline_cues.mjs"
 import { formatTime, tickStep, timeToX, valueToY, xToTime, zoomFor } from "./timeline_layout.mjs"
 import { drawMouth } from "./timeline_mouth.mjs"
 import { poseOf, ROWS_PER_SECOND, SHAPES } from "./timeline_motion.mjs"
+import { WORDS } from "./words.mjs"
 
 /** @typedef {import("./timeline_layout.mjs").View} View */
 /** @typedef {import("./timeline_layout.mjs").Lane} Lane */
 /** @typedef {import("./timeline_document.mjs").Cue} Cue */
 
 /**
- * What each viseme sounds like, and the hue of its kind.
- * @type {Record<string, {sound: string, example: string, hue: number}>}
+ * What each viseme sounds like, a word that has it, and the hue of its kind.
+ * @type {Record<string, {sound: string, word: string, hue: number}>}
  */
 export const SOUNDS = {
-  sil: { sound: "rest", example: "silence", hue: -1 },
-  PP: { sound: "m b p", example: "lips shut, as in map", hue: 350 },
-  FF: { sound: "f v", example: "as in five", hue: 25 },
-  TH: { sound: "th", example: "as in think", hue: 45 },
-  DD: { sound: "t d", example: "as in tide", hue: 210 },
-  kk: { sound: "k g", example: "as in cog", hue: 210 },
-  CH: { sound: "ch sh", example: "as in shoe", hue: 210 },
-  SS: { sound: "s z", example: "as in size", hue: 210 },
-  nn: { sound: "n l", example: "as in nil", hue: 210 },
-  RR: { sound: "r", example: "as in red", hue: 210 },
-  aa: { sound: "ah", example: "as in father", hue: 145 },
-  E: { sound: "eh", example: "as in bed", hue: 145 },
-  ih: { sound: "ee", example: "as in see", hue: 145 },
-  oh: { sound: "oh", example: "as in go", hue: 280 },
-  ou: { sound: "oo", example: "as in too", hue: 280 },
+  sil: { sound: "", word: "", hue: -1 },
+  PP: { sound: "m b p", word: "map", hue: 350 },
+  FF: { sound: "f v", word: "five", hue: 25 },
+  TH: { sound: "th", word: "think", hue: 45 },
+  DD: { sound: "t d", word: "tide", hue: 210 },
+  kk: { sound: "k g", word: "cog", hue: 210 },
+  CH: { sound: "ch sh", word: "shoe", hue: 210 },
+  SS: { sound: "s z", word: "size", hue: 210 },
+  nn: { sound: "n l", word: "nil", hue: 210 },
+  RR: { sound: "r", word: "red", hue: 210 },
+  aa: { sound: "ah", word: "father", hue: 145 },
+  E: { sound: "eh", word: "bed", hue: 145 },
+  ih: { sound: "ee", word: "see", hue: 145 },
+  oh: { sound: "oh", word: "go", hue: 280 },
+  ou: { sound: "oo", word: "too", hue: 280 },
 }
+
+/** What a viseme is called. @param {string} viseme */
+export const soundOf = (viseme) => SOUNDS[viseme]?.sound || WORDS.timeline.rest
 
 const LETTER = 6.2 // pixels wide
 /** Pixels per second under which curves are drawn as bars. */
 const OVERVIEW = 30
 
-/**
- * @typedef {{text: string, faint: string, line: string, panel: string, accent: string, wave: string, dark: boolean}} Theme
- */
-
-/** Colours of the page's theme. @param {Element} element @returns {Theme} */
-export function themeOf(element) {
-  const style = getComputedStyle(element)
-  const colour = (/** @type {string} */ name, /** @type {string} */ fallback) =>
-    style.getPropertyValue(name).trim() || fallback
-  const text = colour("--input-text", "#ddd")
-  const dark = lightness(text) > 0.5
-  return {
-    text,
-    dark,
-    faint: colour("--descrip-text", dark ? "#a0a4ab" : "#5b6068"),
-    line: dark ? "rgba(255,255,255,.12)" : "rgba(0,0,0,.14)",
-    panel: colour("--comfy-input-bg", dark ? "#222" : "#fff"),
-    accent: dark ? "#5db2ff" : "#0969da",
-    wave: dark ? "#7f93ab" : "#6b7f96",
-  }
-}
-
-/** @param {string} colour of the form #rgb, #rrggbb or rgb(...) */
-function lightness(colour) {
-  const hex = colour.replace("#", "")
-  const wide = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex
-  const parts = colour.startsWith("#")
-    ? [0, 2, 4].map((at) => parseInt(wide.slice(at, at + 2), 16))
-    : colour.match(/[\d.]+/g)?.map(Number)
-  return parts ? (parts[0] + parts[1] + parts[2]) / 765 : 1
-}
+/** @typedef {import("./theme.mjs").Theme} Theme */
 
 /** @param {string} viseme @param {Theme} theme @param {number} alpha */
 function colourOf(viseme, theme, alpha) {
@@ -247,7 +221,7 @@ function drawCues(context, { view, lanes, cues, selected }, theme) {
     if (icon >= 20 && viseme !== "sil") {
       context.drawImage(iconOf(viseme, 32, theme), left + width / 2 - icon / 2, top + 16, icon, icon)
     }
-    const label = SOUNDS[viseme]?.sound ?? viseme
+    const label = soundOf(viseme)
     const fitting = [label, label.split(" ")[0]].find((text) => LETTER * text.length < width)
     context.fillStyle = theme.text
     if (fitting) context.fillText(fitting, left + width / 2, top + 12)

@@ -2,6 +2,7 @@
 // How a mouth moves through cues and curves, 100 times a second, for the eye while they are dragged. What is rendered is
 // always made by the library (articulation.py, edits.py), which also fills the dips of a mouth that would flap; tests/js
 // hold the two together.
+import { firstEndingAfter } from "./timeline_cues.mjs"
 import { CHANNELS, HEAD_LIMIT } from "./timeline_document.mjs"
 
 /** @typedef {import("./timeline_document.mjs").Cue} Cue */
@@ -174,7 +175,7 @@ const sameCue = (a, b) => a === b || (a.start === b.start && a.end === b.end && 
 /** @param {Cue[]} cues @param {number} from @param {number} to @returns {string[]} viseme of each row */
 function visemesOf(cues, from, to) {
   const rows = new Array(to - from).fill("sil")
-  for (let i = firstAfter(cues, from / ROWS_PER_SECOND); i < cues.length; i++) {
+  for (let i = firstEndingAfter(cues, from / ROWS_PER_SECOND); i < cues.length; i++) {
     const { start, end, viseme } = cues[i]
     // rows are centred on (row + 0.5) / 100
     const first = Math.max(from, Math.ceil(start * ROWS_PER_SECOND - 0.5 - 1e-9))
@@ -185,18 +186,6 @@ function visemesOf(cues, from, to) {
   return rows
 }
 
-/** @param {Cue[]} cues @param {number} time */
-function firstAfter(cues, time) {
-  let low = 0
-  let high = cues.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (cues[middle].end > time) high = middle
-    else low = middle + 1
-  }
-  return low
-}
-
 /**
  * 1 where the cues differ, 0 further than FAR from there.
  * @param {Cue[]} a
@@ -205,7 +194,7 @@ function firstAfter(cues, time) {
  * @param {number} to
  */
 function weightOfChange(a, b, from, to) {
-  const [first, last] = [Math.max(0, from - 24), to + 24]
+  const [first, last] = [Math.max(0, from - AROUND), to + AROUND]
   const before = visemesOf(a, first, last)
   const after = visemesOf(b, first, last)
   const distance = new Float32Array(last - first).fill(Infinity)
@@ -248,7 +237,7 @@ export function articulate(cues, from, to, length) {
     clip((rows[i + AROUND - 1] + rows[i + AROUND]) / 2)
 
   const [shut, rest, bite, tongue, parted] = [0, 0, 0, 0, 0].map(() => new Float32Array(count))
-  for (let i = firstAfter(cues, from / ROWS_PER_SECOND - 0.2); i < cues.length; i++) {
+  for (let i = firstEndingAfter(cues, from / ROWS_PER_SECOND - 0.2); i < cues.length; i++) {
     const { start, end, viseme } = cues[i]
     if (start * ROWS_PER_SECOND > to + 20) break
     if (viseme === "PP") {

@@ -1,99 +1,75 @@
 // @ts-check
 // The elements of the viseme editor, and what it calls things.
+import { speak } from "./dom.mjs"
+import { addStyle } from "./theme.mjs"
 import { CHANNELS, VISEMES } from "./timeline_document.mjs"
-import { SOUNDS } from "./timeline_draw.mjs"
+import { exampleOf } from "./timeline_advice.mjs"
+import { soundOf } from "./timeline_draw.mjs"
+import { WORDS } from "./words.mjs"
 
-/** @type {Record<string, string>} */
-export const CHANNEL_NAMES = {
-  jaw_open: "Jaw open",
-  mouth_wide: "Mouth wide",
-  mouth_pucker: "Lips rounded",
-  mouth_close: "Lips pressed",
-  tongue_out: "Tongue out",
-  head_pitch: "Head nod",
-  head_yaw: "Head turn",
-  head_roll: "Head tilt",
-  blink_left: "Left eye shut",
-  blink_right: "Right eye shut",
-  brow: "Brow raised",
-}
-const KEYS =
-  "Arrows: a frame (Shift: ten). , and .: previous, next shape (Shift: that one too). Alt+arrows: its end. " +
-  "S split, M merge, Delete. K: bend the curve here. L loop. + and -: zoom."
 export const MOUTH = 92 // pixels
 export const ICON = 28
-const STYLE = new URL("timeline.css", import.meta.url).href
-
-/** @param {HTMLElement} button @param {boolean} isPressed */
-export const press = (button, isPressed) => button.setAttribute("aria-pressed", String(isPressed))
-
-/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height CSS pixels @param {number} density */
-export function contextOf(canvas, width, height, density) {
-  const [w, h] = [Math.round(width * density), Math.round(height * density)]
-  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h]
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"))
-  context.setTransform(w / width, 0, 0, h / height, 0, 0)
-  return context
-}
 
 /** @param {HTMLElement} element an empty one */
 export function build(element) {
-  if (!document.querySelector(`link[href="${STYLE}"]`)) {
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: STYLE }))
-  }
-  element.classList.add("animal-timeline")
+  addStyle(new URL("timeline.css", import.meta.url).href)
+  element.classList.add("als-panel", "animal-timeline")
+  const words = WORDS.timeline
   element.innerHTML = `
-    <div class="bar" role="toolbar" aria-label="Viseme timeline">
-      <button type="button" class="play" title="Space">▶ Play</button>
+    <div class="bar" role="toolbar">
+      <button type="button" class="play als-primary" data-help="playHelp"></button>
       <span class="time"><b class="now"></b><span class="end"></span></span>
-      <button type="button" class="loop" title="Play what is selected again and again (L)">Loop</button>
-      <button type="button" class="undo" title="Ctrl+Z" aria-label="Undo">↶</button>
-      <button type="button" class="redo" title="Ctrl+Y" aria-label="Redo">↷</button>
-      <button type="button" class="split" title="Cut the shape at the red line in two (S)">Split</button>
-      <button type="button" class="merge" title="Make one of the selected shape and the next (M)">Merge</button>
-      <button type="button" class="remove" title="Remove what is selected (Delete)">Delete</button>
-      <button type="button" class="snap wide" title="Moved edges catch at frames and at the red line">Snap</button>
+      <button type="button" class="loop" data-word="loop" data-help="loopHelp"></button>
+      <button type="button" class="undo" data-help="undo">↶</button>
+      <button type="button" class="redo" data-help="redo">↷</button>
+      <button type="button" class="split" data-word="split" data-help="splitHelp"></button>
+      <button type="button" class="merge" data-word="merge" data-help="mergeHelp"></button>
+      <button type="button" class="remove" data-word="remove" data-help="removeHelp"></button>
+      <button type="button" class="snap wide" data-word="snap" data-help="snapHelp"></button>
       <span class="gap"></span>
-      <button type="button" class="import wide"
-        title="Rhubarb TSV, JSON or XML, ARKit CSV, or our JSON; or drop the file here">Import</button>
-      <select class="export wide" aria-label="Export" title="Save as a file">
-        <option value="">Export</option>
+      <button type="button" class="import wide" data-word="import" data-help="importHelp"></button>
+      <select class="export wide" data-help="exportHelp">
+        <option value="" data-word="export"></option>
         <option value="tsv">Rhubarb TSV</option>
         <option value="json">Rhubarb JSON</option>
         <option value="csv">ARKit CSV</option>
         <option value="motion">Motion JSON</option>
-        <option value="edits">These edits</option>
+        <option value="edits" data-word="edits"></option>
       </select>
       <input type="file" class="file" accept=".tsv,.txt,.json,.xml,.csv" hidden>
     </div>
     <div class="stage">
-      <canvas class="lanes" tabindex="0" role="application" aria-label="Mouth shapes over time"></canvas>
+      <canvas class="lanes" tabindex="0" role="application"></canvas>
       <canvas class="overlay" aria-hidden="true"></canvas>
-      <select class="channels" aria-label="Curve" title="The curve shown here: drag it to bend it"></select>
+      <select class="channels" data-help="curveHelp"></select>
       <div class="notice" role="status"></div>
     </div>
     <div class="shapes">
-      <canvas class="mouth" role="img" aria-label="The mouth at the red line"></canvas>
-      <div class="palette" role="toolbar" aria-label="Mouth shape"></div>
+      <canvas class="mouth" role="img"></canvas>
+      <div class="palette" role="toolbar"></div>
     </div>
     <div class="status" role="status" aria-live="polite"></div>`
   /** @param {string} name */
   const part = (name) => /** @type {any} */ (element.querySelector(`.${name}`))
+  speak(element, words)
+  const names = { bar: words.title, undo: words.undo, redo: words.redo, export: words.export, lanes: words.lanes }
+  const others = { channels: words.curve, mouth: words.mouth, palette: words.shape }
+  for (const [name, text] of Object.entries({ ...names, ...others })) part(name).ariaLabel = text
   const lanes = /** @type {HTMLCanvasElement} */ (part("lanes"))
   lanes.title = ""
-  lanes.setAttribute("aria-description", KEYS)
+  lanes.setAttribute("aria-description", words.keys)
   // the page's own Ctrl+Z leaves alone what calls itself a text area
   Object.assign(lanes, { type: "textarea" })
-  for (const name of CHANNELS) part("channels").append(new Option(CHANNEL_NAMES[name], name))
+  for (const name of CHANNELS) part("channels").append(new Option(words[name], name))
   /** @type {Record<string, HTMLButtonElement>} */
   const shapes = {}
   for (const viseme of VISEMES) {
     const button = document.createElement("button")
     button.type = "button"
-    button.title = `${viseme}: ${SOUNDS[viseme].example}`
+    button.title = `${viseme}: ${exampleOf(viseme)}`
     button.dataset.viseme = viseme
-    button.setAttribute("aria-label", `${SOUNDS[viseme].sound}, ${SOUNDS[viseme].example}`)
-    button.append(document.createElement("canvas"), SOUNDS[viseme].sound)
+    button.setAttribute("aria-label", `${soundOf(viseme)}, ${exampleOf(viseme)}`)
+    button.append(document.createElement("canvas"), soundOf(viseme))
     part("palette").append(button)
     shapes[viseme] = button
   }

@@ -1,9 +1,10 @@
 // @ts-check
 // The viseme editor as a widget of a node.
 import { api } from "../../../scripts/api.js"
-import { recordEdit, sourceFile, widgetOf } from "./host.mjs"
+import { ask, recordEdit, sourceFile, viewUrl, widgetOf } from "./host.mjs"
 import { Scope } from "./scope.mjs"
 import { Timeline } from "./timeline.mjs"
+import { WORDS } from "./words.mjs"
 
 /**
  * Milliseconds between two looks at what is connected; neither renderer tells when a widget of another node changes.
@@ -38,14 +39,8 @@ export function timelineWidget(node, name) {
     },
     frameRate: rate,
     listen: async () => {
-      const answer = await api.fetchApi("/animal_lipsync/voice", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ file: sourceFile(node, "voice").file, frame_rate: rate() }),
-      })
-      const voice = await answer.json().catch(() => ({}))
-      if (!answer.ok) throw new Error(voice.error ?? `The server answered ${answer.status}.`)
-      return voice
+      const answer = await ask("voice", { file: sourceFile(node, "voice").file, frame_rate: rate() })
+      return answer.json()
     },
   })
   const widget = node.addDOMWidget(name, "ANIMAL_TIMELINE", element, {
@@ -63,8 +58,9 @@ export function timelineWidget(node, name) {
     const now = JSON.stringify([file, connected, isTrackGiven])
     if (now === shown) return
     shown = now
-    const problem = connected ? "Press Run once to see this voice." : "Connect a voice: Load Audio, for example."
-    const url = file && api.apiURL(viewOf(file))
+    const words = WORDS.timeline
+    const problem = connected ? words.runToSee : words.unconnected
+    const url = file && viewUrl(partsOf(file))
     editor.setSource({ url, problem: file ? "" : problem, canListen: Boolean(file) && !isTrackGiven })
   }
   scope.every(LOOK, look)
@@ -81,7 +77,7 @@ export function timelineWidget(node, name) {
     if (!answer?.ok) return // a server that was started anew has none
     look()
     const isFile = Boolean(sourceFile(node, "voice").file)
-    editor.setVoice(await answer.json(), isFile ? "" : api.apiURL(`/view?${new URLSearchParams(sound)}`))
+    editor.setVoice(await answer.json(), isFile ? "" : viewUrl(sound))
   }
 
   const { onRemove } = widget
@@ -94,10 +90,9 @@ export function timelineWidget(node, name) {
   return { widget, minWidth: SMALLEST.width, minHeight: SMALLEST.height }
 }
 
-/** Where the page reads a file of ComfyUI's folders, "sub/voice.wav [output]" included. @param {string} name */
-function viewOf(name) {
+/** The parts of a widget's name for a file, "sub/voice.wav [output]" included. @param {string} name */
+function partsOf(name) {
   const [, path, type = "input"] = /** @type {string[]} */ (name.match(/^(.*?)(?: \[(input|output|temp)\])?$/))
   const cut = path.lastIndexOf("/")
-  const [filename, subfolder] = [path.slice(cut + 1), path.slice(0, Math.max(0, cut))]
-  return `/view?${new URLSearchParams({ filename, subfolder, type })}`
+  return { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(0, cut)), type }
 }

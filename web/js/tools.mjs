@@ -17,6 +17,35 @@ export function tool(scope, name, title, act) {
   return press
 }
 
+/**
+ * Tools to magnify what a stage shows.
+ * @param {import("./scope.mjs").Scope} scope
+ * @param {import("./stage.mjs").Stage} stage
+ * @param {typeof import("./words.mjs").WORDS.faces} words
+ */
+export const zoomTools = (scope, stage, words) => ({
+  zoomOut: tool(scope, "zoomOut", words.zoomOut, () => stage.zoom(1 / 1.5)),
+  zoomIn: tool(scope, "zoomIn", words.zoomIn, () => stage.zoom(1.5)),
+  fit: tool(scope, "fit", words.fit, () => stage.fit()),
+})
+
+/**
+ * Have Ctrl+Z and Ctrl+Y go through the states of an editor and not of the graph.
+ * @param {import("./scope.mjs").Scope} scope
+ * @param {HTMLElement} editor
+ * @param {(isRedo: boolean) => void} undo
+ */
+export function listenToUndo(scope, editor, undo) {
+  scope.listen(editor, "keydown", (event) => {
+    const key = event.key.toLowerCase()
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target instanceof HTMLTextAreaElement) return
+    if (key !== "z" && key !== "y") return
+    event.preventDefault()
+    event.stopPropagation()
+    undo(key === "y" || event.shiftKey)
+  })
+}
+
 /** A row of tools, in groups. @param {HTMLInputElement[][]} groups */
 export function toolbar(...groups) {
   const bar = element("div", { class: "als-bar", role: "toolbar" })

@@ -1,7 +1,8 @@
 // @ts-check
 
-/** What the face editors say, in English until extension.js puts the page's language in; `locales/` has the others. */
-export const WORDS = {
+// What the editors say, in English until extension.js puts the page's language in; `locales/` has the others.
+
+const faces = {
   left_eye: "Left eye",
   right_eye: "Right eye",
   nose: "Nose",
@@ -54,6 +55,122 @@ export const WORDS = {
   pickedIn: "Who speaks was chosen in frame {frame}; click here to choose anew.",
   brokenPick: "The text in this node is not a choice: {problem}. It is kept until you click on an animal.",
 }
+
+const training = {
+  title: "Training",
+  none: "Press Run to train; the losses show up here while it learns.",
+  running: "Training {output}",
+  stopping: "Stops after this step and keeps what was learned.",
+  finished: "Finished: {output}",
+  stopped: "Stopped at step {step} and kept: {output}",
+  cancelled: "Cancelled at step {step}.",
+  failed: "Failed at step {step}.",
+  lost: "ComfyUI was started anew. Press Run to train on from the last checkpoint.",
+  stop: "Stop and keep",
+  stopHelp: "End after this step and keep what was learned",
+  expand: "Large view",
+  step: "Step",
+  speed: "Steps/s",
+  left: "Time left",
+  memory: "Memory",
+  rate: "Learning rate",
+  chart: "Losses by step",
+  chartHelp: "Arrows: from step to step (Shift: far). + and -: zoom. 0: all of it.",
+  losses: "Losses",
+  loss_total: "total",
+  at: "Step {step}",
+  log: "Log scale",
+  logHelp: "Show small losses as well as large ones",
+  smoothing: "Smoothing",
+  smoothingHelp: "How much of the steps before is in what is drawn; the losses themselves stay faint behind it",
+  preview: "Ground truth above, painted below, at step {step}",
+}
+
+const timeline = {
+  title: "Viseme timeline",
+  play: "Play",
+  pause: "Pause",
+  playHelp: "Space",
+  loop: "Loop",
+  loopHelp: "Play what is selected again and again (L)",
+  undo: "Undo (Ctrl+Z)",
+  redo: "Redo (Ctrl+Y)",
+  split: "Split",
+  splitHelp: "Cut the shape at the red line in two (S)",
+  merge: "Merge",
+  mergeHelp: "Make one of the selected shape and the next (M)",
+  remove: "Delete",
+  removeHelp: "Remove what is selected (Delete)",
+  snap: "Snap",
+  snapHelp: "Moved edges catch at frames and at the red line",
+  import: "Import",
+  importHelp: "Rhubarb TSV, JSON or XML, ARKit CSV, or our JSON; or drop the file here",
+  export: "Export",
+  exportHelp: "Save as a file",
+  edits: "These edits",
+  lanes: "Mouth shapes over time",
+  keys:
+    "Arrows: a frame (Shift: ten). , and .: previous, next shape (Shift: that one too). Alt+arrows: its end. " +
+    "S split, M merge, Delete. K: bend the curve here. L loop. + and -: zoom.",
+  curve: "Curve",
+  curveHelp: "The curve shown here: drag it to bend it",
+  mouth: "The mouth at the red line",
+  shape: "Mouth shape",
+  jaw_open: "Jaw open",
+  mouth_wide: "Mouth wide",
+  mouth_pucker: "Lips rounded",
+  mouth_close: "Lips pressed",
+  tongue_out: "Tongue out",
+  head_pitch: "Head nod",
+  head_yaw: "Head turn",
+  head_roll: "Head tilt",
+  blink_left: "Left eye shut",
+  blink_right: "Right eye shut",
+  brow: "Brow raised",
+  rest: "rest",
+  silence: "silence",
+  asIn: "as in {word}",
+  lipsShut: "lips shut, as in {word}",
+  hint: "Click a mouth shape, then choose another below. Drag it or its edges in time. Space plays.",
+  opening: "Opening the voice …",
+  listening: "Listening to the voice …",
+  missing: "The voice's file is missing. Choose it again in Load Audio.",
+  noSound: "The browser cannot read this sound. Press Run once to see it.",
+  runToSee: "Press Run once to see this voice.",
+  runToFind: "Press Run once to find the mouth shapes.",
+  unconnected: "Connect a voice: Load Audio, for example.",
+  unreadable: "These edits cannot be read ({problem}). They are kept as they are until you change something.",
+  otherVoice: "These edits were made for another voice and are left out.",
+  startOver: "Start over",
+  useHere: "Use them here",
+  listen: "Listen: find the mouth shapes",
+  wasRead: "{name} was read. Ctrl+Z takes it back.",
+  isLate: "It goes on after the voice, which ends at {time}.",
+  notRead: "{name} was not read: {problem}",
+  selectedKey: "{channel} {value} at {time}. Arrows move it, Delete removes it.",
+  selectedMany: "{count} mouth shapes, {start} to {end}. Choose a shape below for all of them.",
+  selected: "“{sound}” ({viseme}, {example}), {start} to {end}. Choose another shape below, or drag it.",
+}
+
+const compare = {
+  play: "Play",
+  pause: "Pause",
+  playHelp: "Space; , and . step",
+  loop: "Loop",
+  none: "Connect two or more videos and press Run.",
+  handle: "Border between the videos",
+  handleHelp: "Drag: left of the line is one video, right of it the other",
+  time: "Time",
+  speed: "Speed",
+  left: "Video left of the line",
+  right: "Video right of the line",
+  sound: "Whose sound is heard",
+  hear: "Hear {letter}",
+  silent: "Silent",
+}
+
+/** By editor. */
+export const WORDS = { faces, timeline, compare, training }
 
 /** @param {string} text @param {Record<string, unknown>} values */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]))
