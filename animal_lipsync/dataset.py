@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .crop import MouthCrop
 from .documents import get_field, load_document, to_array, to_number
-from .files import replacing, write_text
+from .files import write_text
 from .image import to_frames, to_pixels
 from .lower_face import place_lower_face
 from .musetalk import SIZE
 from .sampling import look_up
+from .tensors import write_tensors
 from .types import Audio, Faces, FaceTrack, FormatError
 
 OPENING = 0.6
@@ -93,8 +93,7 @@ class Piece:
         if self.sound:
             tensors["sound"] = torch.from_numpy(self.sound.waveform[0].astype(np.float32))
         told = {"version": "1", "origin": self.origin, "start": repr(self.start), "faces": faces.to_json()}
-        with replacing(path) as partial:
-            save_file(tensors, partial, metadata=told)
+        write_tensors(path, tensors, told)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Piece:

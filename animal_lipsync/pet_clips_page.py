@@ -26,8 +26,10 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem
 .advice p { margin: .2rem 0 }
 .pieces { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1rem; margin: 1rem 0 }
 figure { margin: 0; font-size: .8rem; line-height: 1.35; overflow-wrap: anywhere }
-figure img, figure i { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; background: #8882 }
-figure .why { color: #c4551f }
+figure img { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; background: #8882 }
+.why { color: #c4551f }
+table { border-collapse: collapse; font-size: .85rem }
+td { padding: .3rem 1rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; overflow-wrap: anywhere }
 summary { cursor: pointer; font-size: 1.2rem; font-weight: 600; margin: 1.5rem 0 .5rem }
 svg { width: 100%; height: auto; max-width: 44rem; background: #8881; border-radius: 6px }
 rect { fill: #3c7be0 }
@@ -112,14 +114,23 @@ def pet_clips_page(told: Overview) -> str:
 
 
 def _figures(pairs: list[tuple[PieceEntry, Sighting | None]]) -> str:
-    return f'<div class="pieces">{"".join(_figure(entry, one) for entry, one in pairs)}</div>'
+    """Those with a picture, then the others as a list."""
+    shown = "".join(_figure(entry, one.thumbnail) for entry, one in pairs if one and one.thumbnail)
+    others: dict[tuple[str, str], list[str]] = {}
+    for entry, one in pairs:
+        if not (one and one.thumbnail):
+            when = [f"{_clock(entry.start)}–{_clock(entry.end)}"] if entry.end > entry.start else []
+            others.setdefault((entry.origin, entry.reason), []).extend(when)
+    rows = "".join(
+        f'<tr><td>{escape(origin)}</td><td class="why">{escape(reason)}</td><td>{", ".join(times)}</td></tr>'
+        for (origin, reason), times in others.items()
+    )
+    return f'<div class="pieces">{shown}</div>' + (f"<table>{rows}</table>" if rows else "")
 
 
-def _figure(entry: PieceEntry, one: Sighting | None) -> str:
-    picture = "<i></i>"
-    if one and one.thumbnail:
-        source = f"data:image/jpeg;base64,{b64encode(one.thumbnail).decode()}"
-        picture = f'<img src="{source}" alt="{escape(entry.origin, quote=True)}" loading="lazy">'
+def _figure(entry: PieceEntry, thumbnail: bytes) -> str:
+    source = f"data:image/jpeg;base64,{b64encode(thumbnail).decode()}"
+    picture = f'<img src="{source}" alt="{escape(entry.origin, quote=True)}" loading="lazy">'
     when = f"{_clock(entry.start)}–{_clock(entry.end)}" if entry.end > entry.start else ""
     told = [escape(entry.origin), " · ".join(filter(None, [when, "sound" if entry.has_sound else ""]))]
     if entry.reason:

@@ -48,5 +48,5 @@ def cut_times(duration: float, silences: list[tuple[float, float]] = ()) -> list
         if time < duration and not SHORTEST <= time - cuts[-1] <= duration - cuts[-1] - SHORTEST:
             continue
         start, parts = cuts[-1], 1 if time - cuts[-1] <= LONGEST else round((time - cuts[-1]) / USUAL)
-        cuts += [start + (time - start) * part / parts for part in range(1, parts + 1)]
+        cuts += np.linspace(start, time, parts + 1)[1:].tolist()
     return cuts[1:]
