@@ -17,6 +17,7 @@ from .inpaint import AnimateMouthInpaint, LoadMuseTalk, PrepareAnimal, SpeechFea
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
+from .pet_clips import PreparePetClips
 from .preview import VisemesPreview
 from .prompted import FindHeadsByPrompt
 from .samples import provide_samples
@@ -50,6 +51,7 @@ NODES = [
     Compare,
     EvaluateLipSync,
     TakeTurns,
+    PreparePetClips,
     TrainPetLora,
 ]
 

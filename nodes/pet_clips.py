@@ -1,0 +1,106 @@
+"""Prepare Pet Clips: a folder of clips and pictures becomes what Train Pet LoRA learns from."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import folder_paths
+from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.utils import ProgressBar
+from comfy_api.latest import io, ui
+
+from ..animal_lipsync.dataset import PetDataset
+from ..animal_lipsync.pet_clips import CLIPS, PAGE, PICTURES, prepare_clips
+from ..animal_lipsync.pet_clips_page import advice
+from .types import CATEGORY, Dataset, to_pixel_frames
+
+NO_FOLDER = "no folder yet"
+
+
+class PreparePetClips(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AnimalLipSync_PreparePetClips",
+            display_name="Prepare Pet Clips",
+            category=CATEGORY,
+            description="Cuts clips and pictures of one pet into a dataset for Train Pet LoRA, and writes a report of "
+            "what was kept and dropped. The originals are only read. Run again to add clips: what is cut stays cut.",
+            search_aliases=["dataset", "training data", "my pet", "prepare clips", "preprocess", "lora dataset"],
+            is_output_node=True,
+            inputs=[
+                io.Combo.Input(
+                    "folder",
+                    options=_clip_folders() or [NO_FOLDER],
+                    tooltip="A folder in ComfyUI's input folder with clips and pictures of your pet. Press R after you "
+                    "have put one there.",
+                ),
+                io.String.Input(
+                    "name",
+                    default="my-pet",
+                    tooltip="The dataset lands in ComfyUI's datasets folder under this name. With the name of one that "
+                    "is there already its work goes on.",
+                ),
+                io.Image.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="A picture of the pet that is meant, when others are in the clips too. Without it the one "
+                    "that is seen most is kept.",
+                ),
+            ],
+            outputs=[
+                Dataset.Output("dataset", tooltip="For Train Pet LoRA."),
+                io.String.Output("report", tooltip="What was kept, and what would make it better."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, folder, **_):
+        clips = Path(folder_paths.get_input_directory()) / folder
+        return sorted((str(path), path.stat().st_mtime_ns) for path in clips.rglob("*") if path.is_file())
+
+    @classmethod
+    def execute(cls, folder, name, reference=None) -> io.NodeOutput:
+        if folder == NO_FOLDER:
+            raise ValueError(
+                f"Put clips and pictures of your pet into a folder in {folder_paths.get_input_directory()}, press R, "
+                "and choose that folder."
+            )
+        clips, output = Path(folder_paths.get_input_directory()) / folder, _dataset_folder(name)
+        picture = None if reference is None else next(to_pixel_frames(reference, [0]))
+        bar = ProgressBar(1000)
+        with closing(prepare_clips(clips, output, reference=picture)) as steps:
+            for step in steps:
+                throw_exception_if_processing_interrupted()
+                bar.update_absolute(round(1000 * step.share))
+        dataset = PetDataset.open(output)
+        seconds = sum(entry.end - entry.start for entry in dataset.kept)
+        dropped = len(dataset.pieces) - len(dataset.kept)
+        lines = [f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s; {dropped} dropped."]
+        lines += [*advice(dataset), f"The report: {output / PAGE}"]
+        return io.NodeOutput(dataset, "\n".join(lines), ui=ui.PreviewText("\n".join(lines)))
+
+
+def _clip_folders() -> list[str]:
+    """Folders in ComfyUI's input folder in which, or in folders of which, there are clips or pictures."""
+    root, found = Path(folder_paths.get_input_directory()), set()
+    for folder, _, files in os.walk(root):
+        if any(Path(name).suffix.lower() in (*PICTURES, *CLIPS) for name in files):
+            here = Path(folder).relative_to(root)
+            found |= {here, *here.parents}
+    return sorted(path.as_posix() for path in found - {Path(".")})
+
+
+def _dataset_folder(name: str) -> Path:
+    """A folder in ComfyUI's folder of datasets.
+
+    Raises:
+        ValueError: the name leads out of it.
+    """
+    root = Path(os.path.realpath(folder_paths.get_folder_paths("datasets")[0]))
+    folder = Path(os.path.realpath(root / name.strip()))
+    if folder == root or not folder.is_relative_to(root):
+        raise ValueError(f"name must be that of a folder for the dataset, e.g. my-pet, got {name!r}.")
+    return folder
