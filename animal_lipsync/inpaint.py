@@ -149,7 +149,8 @@ class InpaintEngine:
             if self.guide:
                 one = (slice(index, index + 1) for index in new)
                 references = torch.cat([self._open(frames[i], face[i], crop[i], boxes[i], is_still) for i in one])
-            encoded = self._in_batches(partial(latents_of, encode=self.networks.encode), crops[new], references)
+            encode = partial(latents_of, encode=self.networks.encode)
+            encoded = self._in_batches(encode, crops[new], references, pictures=2)
             self.latents.update(zip((names[index] for index in new), encoded, strict=True))
         latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
         for name in names:
@@ -202,11 +203,13 @@ class InpaintEngine:
             painted = self.networks.decode(paint_latents(latents, tokens, self.networks, self._dtype))
         return painted
 
-    def _in_batches(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    def _in_batches(self, function: Callable[..., Tensor], *tensors: Tensor, pictures: int = 1) -> Tensor:
+        """The function of so many rows at once that `self.batch` pictures lie in memory, some of each row."""
         parts, start = [], 0
         while start < len(tensors[0]):
             try:
-                parts.append(function(*(tensor[start : start + self.batch] for tensor in tensors)))
+                end = start + max(1, self.batch // pictures)
+                parts.append(function(*(tensor[start:end] for tensor in tensors)))
             except torch.cuda.OutOfMemoryError:
                 if self.batch == 1:
                     raise ValueError(

@@ -19,6 +19,7 @@ from animal_lipsync.checkpoints import (
 )
 from animal_lipsync.musetalk import latents_of, paint_latents
 from animal_lipsync.whisper import WhisperEncoder
+from benchmarks import memory
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 
@@ -61,6 +62,12 @@ def test_the_full_graph_has_the_tensors_and_parameters_of_the_published_one():
     assert shapes["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"] == (320, 384)
     assert shapes["mid_block.attentions.0.proj_in.weight"] == (1280, 1280, 1, 1)
     assert sum(tensor.numel() for tensor in vae.parameters()) == 83_653_863
+
+
+def test_the_full_networks_fit_a_small_graphics_card():
+    """3 GB for eight faces at once, 2 GB for one; counted without storage, workspaces of the card not included."""
+    assert memory.count(8)["most"] < 3
+    assert memory.count(1)["most"] < 2.1
 
 
 def test_folding_the_constant_time_into_the_biases_changes_nothing(unet, files):

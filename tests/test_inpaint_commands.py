@@ -81,6 +81,7 @@ def test_a_picture_is_prepared_and_speaks(models, scene, tmp_path, capsys):
     [
         (["--engine", "inpaint", "--nod", "2"], "--nod does nothing with --engine inpaint"),
         (["--device", "cpu"], "--device does nothing with --engine warp"),
+        (["--batch", "2"], "--batch does nothing with --engine warp"),
         (["--engine", "inpaint", "--prepared", "a", "--keypoints", "b"], "--keypoints does nothing beside --prepared"),
     ],
 )

@@ -26,6 +26,7 @@ def inpaint_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-positions", action="store_true", help="for a network or LoRA trained without positions")
     parser.add_argument("--layout", choices=LAYOUTS, help="what the network was trained to hear; default: hf_post_ln")
     parser.add_argument("--device", metavar="cuda", help="where to paint; default: a graphics card if there is one")
+    parser.add_argument("--batch", type=int, metavar="N", help="faces painted at once; 1 takes the least memory")
     parser.add_argument("--compile", action="store_true", help="fuse the networks; pays off after some minutes")
     parser.add_argument("--prepared", metavar="FILE", help="what prepare wrote for this picture or clip")
     parser.add_argument("--opening", type=score, metavar="0.6", help="how far the jaw may come down, 0 to 1")
@@ -49,6 +50,7 @@ def refuse_idle_painting(options: argparse.Namespace) -> None:
         "no_positions",
         "layout",
         "device",
+        "batch",
         "compile",
         "prepared",
         "opening",
@@ -75,6 +77,8 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
         raise ValueError(
             "--engine inpaint needs diffusers here: pip install 'animal-lipsync[inpaint]'. In ComfyUI it needs nothing."
         ) from None
+    if options.batch is not None and options.batch < 1:
+        raise UsageError(f"--batch must be at least 1, got {options.batch}.")
     folder = models_folder(options)
     device = _device(options)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
@@ -91,7 +95,7 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     free = torch.cuda.mem_get_info()[0] if device.startswith("cuda") else 2**31
     engine = InpaintEngine(
         networks,
-        batch=fitting_batch(free),
+        batch=fitting_batch(free) if options.batch is None else options.batch,
         guide=None if options.no_open_mouth else WarpEngine(),
         opening=OPENING if options.opening is None else options.opening,
         latents=prepared.latents if prepared else None,
