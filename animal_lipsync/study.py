@@ -105,7 +105,7 @@ def read_answers(key: dict[str, str], texts: list[str]) -> list[dict]:
                 if len(ratings) != 2 or any(not 1 <= value <= 5 for side in ratings for value in side.values()):
                     raise ValueError
                 answers.append({"systems": (one, other), "ratings": ratings, "preferred": preferred})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise ValueError(f"The results file number {index} is none that this study's page saved.") from None
     if not answers:
         raise ValueError("The results hold no answers yet.")

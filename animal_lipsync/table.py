@@ -105,7 +105,7 @@ def faces_from_csv(text: str) -> Faces:
         cell = source.get(name, "").strip()
         if not cell.isdecimal() or len(cell) > 9:
             raise FormatError(f"Row 2 of the table of faces: {name} must be a whole number, got {cell[:40]!r}.")
-        source[name] = int(source[name])
+        source[name] = int(cell)
     document = {"version": 1, "source": source, "faces": [found[face] for face in sorted(found)]}
     return Faces.from_json(json.dumps(document))
 

@@ -1,23 +1,26 @@
 """Whether abuse loses anything: programs killed at random moments, thousands of jobs in one, full disks, bad networks.
 
-    python -m benchmarks.endurance [kill soak disk network clock] [--times 100] [--jobs 10000] [--seed 0]
+    python -m benchmarks.endurance [kill soak disk network clock cancel] [--times 100] [--jobs 10000] [--seed 0]
 
 All media are tiny. Programs run as forks of this one, so that none has to load PyTorch again; a process of a batch has,
-so batches are killed a quarter as often. POSIX only. The last line is JSON, one object for each campaign; whatever is
-found torn, lost or left stands in it under a name that says so, and should be 0.
+so batches are killed a quarter as often. `cancel` needs ComfyUI at COMFYUI_PATH. POSIX only. The last line is JSON, one
+object for each campaign; what is found torn, lost or left stands in it under a name that says so, and should be 0.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import json
 import logging
 import os
 import random
 import resource
+import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -34,15 +37,22 @@ from animal_lipsync.batch import Row
 from animal_lipsync.cache import FaceCache
 from animal_lipsync.clip import Clip
 from animal_lipsync.commands.batch import make
+from animal_lipsync.dataset import Piece
 from animal_lipsync.image import read_picture, to_pixels, write_picture
+from animal_lipsync.lora import Lora
+from animal_lipsync.pairs import Pairs
 from animal_lipsync.prepared import PreparedAnimal
+from animal_lipsync.training import TrainConfig, fit
 from animal_lipsync.types import Faces
 from animal_lipsync.video import probe
 from animal_lipsync.video_writer import VideoWriter
 from benchmarks.speed import voice
 from tests.animals import as_document, make_face, soft_picture
+from tests.host.server import ComfyUI, find_comfyui
 from tests.hub import Hub
 
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "animal_lipsync" / "samples"
 SIDE, SECONDS = 64, 0.2
 FRAMES = round(25 * SECONDS)
 WEIGHTS = downloads.WEIGHTS["whisper-tiny"]
@@ -83,6 +93,8 @@ class Job:
     made: str
     """Pattern of the files that it makes."""
     is_whole: Callable[[Path], bool]
+    goes_on_from: tuple[str, ...] = ()
+    """Patterns of what else it leaves for its next run."""
     share: float = 1.0
     """Of the times that it is killed, for jobs that take long."""
 
@@ -131,12 +143,52 @@ def content() -> bytes:
     return random.Random(0).randbytes(2_000_000)
 
 
+def cut(folder: Path) -> None:
+    """A dataset of a picture and a second of the sample clip."""
+    if not (folder / "pet").exists():
+        (folder / "pet").mkdir()
+        shutil.copy(SAMPLES / "fox.jpg", folder / "pet")
+        clip = Clip.open(SAMPLES / "fox-clip.mp4")
+        with VideoWriter(folder / "pet" / "fox.mp4", clip.width, clip.height, clip.frame_rate) as video:
+            for frame in clip.read(25):
+                video.write(frame)
+    command("prepare-clips", "pet", "-o", "made", "--workers", "1")
+
+
+def is_piece(path: Path) -> bool:
+    piece = Piece.load(path)
+    return all(piece.crop(frame).shape[0] == 3 for frame in range(len(piece)))
+
+
+@functools.cache
+def pairs() -> Pairs:
+    from tests.test_training import make_pairs
+
+    return make_pairs()
+
+
+def train(folder: Path) -> None:
+    from tests.pets import small_painter
+    from tests.test_training import SHORT
+
+    config = TrainConfig(steps=6, **SHORT | {"keep_every": 1})
+    for _ in fit(config, pairs(), small_painter(), folder / "run", folder / "made.safetensors"):
+        pass
+
+
+def is_lora(path: Path) -> bool:
+    steps = int(Lora.load(path).told["animal_lipsync.steps"])
+    return 1 <= steps <= 6 and all(tensor.isfinite().all() for tensor in Lora.load(path).tensors())
+
+
 KILLED = {
     "render": Job(render, "made.mp4", is_whole),
     "prepare": Job(prepare, "made.safetensors", is_prepared),
     "cache": Job(keep, "made/[!.]*.npz", is_kept),
     "download": Job(fetch, "made/whisper-tiny.safetensors", is_fetched),
-    "batch": Job(batch, "made-*.mp4", is_whole, share=0.25),
+    "batch": Job(batch, "made-*.mp4", is_whole, ("*.results.jsonl",), share=0.25),
+    "train": Job(train, "made.safetensors", is_lora, ("run",)),
+    "prepare-clips": Job(cut, "made/pieces/*.safetensors", is_piece, ("made/sources", "made/*.json"), share=0.1),
 }
 
 
@@ -150,19 +202,21 @@ def kill_one(job: Job, draw: random.Random, times: int) -> dict:
     with tempfile.TemporaryDirectory() as name, serving() as url:
         folder = Path(name)
         scene(folder)
+        if job.run is train:
+            pairs()  # once, for all forks
         point_at(url)
         durations = []
         for _ in range(3):
             start = time.perf_counter()
             counts["lost"] += wait_for(begin(job, folder))
             durations.append(time.perf_counter() - start)
+            for path in [path for pattern in job.goes_on_from for path in folder.glob(pattern)]:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         litter = 0
         for _ in range(times):
             if draw.random() < 0.5:
-                for path in folder.glob(job.made):
-                    path.unlink()
-                for path in folder.glob("*.results.jsonl"):
-                    path.unlink()
+                for path in [path for pattern in (job.made, *job.goes_on_from) for path in folder.glob(pattern)]:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             pid = begin(job, folder)
             time.sleep(draw.uniform(0, min(durations)))
             os.kill(pid, signal.SIGKILL)
@@ -359,9 +413,50 @@ def clock(draw: random.Random, times: int) -> dict:
     return dict(counts)
 
 
+def cancel(draw: random.Random, times: int) -> dict:
+    """ComfyUI's Cancel at random moments of Make Animal Talk: it stops at once and leaves no file."""
+    counts, waits = Counter(left_behind=0, not_stopped=0), []
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()
+    parts = ("__init__.py", "pyproject.toml", "animal_lipsync", "nodes", "web", "locales")
+    shipped = [Path(name) for name in tracked if name.split("/")[0] in parts]
+    with tempfile.TemporaryDirectory() as place, ComfyUI(find_comfyui(), Path(place), ROOT, shipped) as comfyui:
+        scene(comfyui.base / "input")
+        voice(2, str(comfyui.base / "input"))
+        graph = {
+            "picture": comfyui.node("LoadImage", image="cat.png"),
+            "voice": comfyui.node("LoadAudio", audio="voice.wav"),
+        }
+        faces = (comfyui.base / "input" / "cat.json").read_text()
+        face = {"keypoints": faces, "source": ["picture", 0]}
+        graph["face"] = comfyui.node("AnimalLipSync_EditKeypoints", **face)
+        links = {"source": ["picture", 0], "voice": ["voice", 0], "keypoints": ["face", 0]}
+
+        def talk(number: int) -> dict:  # another setting each time, or ComfyUI takes what it made before
+            options = {**links, "nod": 2.0, "variation": number}
+            return {**graph, "talk": comfyui.node("AnimalLipSync_MakeAnimalTalk", **options)}
+
+        comfyui.run(talk(0))
+        start = time.monotonic()
+        comfyui.run(talk(1))
+        duration = time.monotonic() - start
+        for number in range(2, times + 2):
+            prompt = comfyui.queue(talk(number))
+            time.sleep(draw.uniform(0, duration))
+            start = time.monotonic()
+            comfyui.interrupt()
+            status = comfyui.wait(prompt)["status"]
+            waits.append(time.monotonic() - start)
+            was_cancelled = "execution_interrupted" in [kind for kind, _ in status["messages"]]
+            counts["cancelled" if was_cancelled else "already done"] += 1
+            counts["not_stopped"] += waits[-1] > 2
+            counts["left_behind"] += bool(comfyui.unfinished)
+        comfyui.run(talk(times + 2))
+    return {**counts, "longest_wait_s": round(max(waits), 2)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    campaigns = ["kill", "soak", "disk", "network", "clock"]
+    campaigns = ["kill", "soak", "disk", "network", "clock", "cancel"]
     parser.add_argument("campaigns", nargs="*", default=campaigns)
     parser.add_argument("--times", type=int, default=100, help="that each job is killed, and so on")
     parser.add_argument("--jobs", type=int, default=10_000, help="of the soak")
@@ -374,6 +469,7 @@ def main() -> None:
         os.chdir(warm)
         scene(Path(warm))
         render(Path(warm))
+        os.chdir(ROOT)
     results = {}
     for name in options.campaigns:
         draw = random.Random(f"{name} {options.seed}")
