@@ -9,6 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, TimeoutError
 
+from tests.host.server import FOLDER
+
 RENDERERS = ("classic", "nodes-2.0")
 
 
@@ -25,7 +27,11 @@ class ComfyPage:
         self.renderer = renderer
         self.page.set_default_timeout(90_000)
         self.errors: list[str] = []
+        """What the page threw, what our scripts complained of, and what was asked of another server."""
+        self._url = url
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.on("request", self._watch)
         self.page.goto(url)
         self.page.wait_for_function("window.app?.vueAppReady && app.extensionManager")
         self.page.evaluate(
@@ -43,6 +49,16 @@ class ComfyPage:
         # it has kept an empty one from before it was loaded anew.
         with suppress(TimeoutError):
             self.page.wait_for_function("app.graph?.nodes.length", timeout=15_000)
+
+    def _hear(self, message):
+        if message.type in ("error", "warning") and (FOLDER in message.location["url"] or "animal" in message.text):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def _watch(self, request):
+        is_own = request.url.startswith((self._url, "data:", "blob:"))
+        # which the page itself asks for the size of models that a workflow names
+        if not is_own and "huggingface.co" not in request.url:
+            self.errors.append(f"asked {request.url}")
 
     def open(self, workflow: dict):
         self.page.evaluate("workflow => app.loadGraphData(JSON.parse(workflow))", json.dumps(workflow))
