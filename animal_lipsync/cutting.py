@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from .sharpness import blurriness
 from .silences import SHORTEST, cut_times, find_silences
 from .tracking import Detections, track_faces
 from .types import Audio, FaceTrack
-from .video import probe, read_frames
+from .video import Picture, probe, read_pictures
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ RATE = Fraction(25)
 """Frames per second of a piece."""
 STEP = 3
 """Frames from one in which heads are followed to the next; `calm` evens out what moves faster."""
-EVERY = 6
+EVERY = 8
 """Of those, from one search of the whole picture to the next."""
 LONGEST_SIDE = 1920
 """Pixels; larger frames are read this large."""
@@ -54,8 +55,8 @@ BLURRED = 0.72
 """Of a crop at half its size, as `blurriness`: about what a blur by 4 of its pixels gives, in which lips are lost."""
 CLEAR = 0.45
 """Mean score of the points of a face that is seen well enough: not from behind, not half hidden."""
-LOOKS = 4
-"""Frames of a piece in which it is looked at who it is, and how sharp."""
+LOOKS, LOOK_EVERY = 4, 1.0
+"""Frames of a piece, at most, in which it is looked at who it is, and how sharp; and seconds between them."""
 GLANCES, GLANCE = 5, 16
 """Frames by which pieces that show the same are known, and pixels of their sides."""
 UNSEEN = "no animal is seen well enough"
@@ -105,7 +106,7 @@ def _cut_picture(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding
     if not faces.tracks:
         yield Finding(0, 0, 1, UNSEEN), 1.0
     for face, score in zip(faces.tracks, faces.scores, strict=True):
-        parts = [hold_head(pixels, face.boxes[0])]
+        parts = [hold_head(partial(part_of, pixels), pixels.shape[1::-1], face.boxes[0])]
         yield judge(face, parts, score, Piece(origin, 0.0, Fraction(0), (), face, np.zeros(0))), 1.0
 
 
@@ -117,13 +118,13 @@ def _cut_clip(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding | 
     # whole steps, so that heads are followed in the frame at which a stretch ends and the next one starts
     cuts = [STEP * round(time * RATE / STEP) for time in cut_times(count / RATE, silences)]
     ends = iter([*cuts[:-1], count])
-    held: deque[np.ndarray] = deque()
+    held: deque[Picture] = deque()
 
     def followed() -> Iterator[np.ndarray]:
-        for t, frame in enumerate(read_frames(path, frame_rate=RATE, longest=LONGEST_SIDE)):
-            held.append(frame)
+        for t, picture in enumerate(read_pictures(path, RATE, longest=LONGEST_SIDE)):
+            held.append(picture)
             if t % STEP == 0:
-                yield frame
+                yield picture.pixels
 
     stretch, end, seen_anything = _Stretch(origin, 0), next(ends), np.zeros(count, bool)
     for step, seen in enumerate(follow_faces(followed(), every=EVERY)):
@@ -135,8 +136,8 @@ def _cut_clip(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding | 
             yield None, stretch.start / count
         stretch.seen.append(seen)
         for _ in range(min(STEP, len(held))):
-            frame = held.popleft()
-            stretch.parts.append([hold_head(frame, box) for box in seen.boxes])
+            picture = held.popleft()
+            stretch.parts.append([hold_head(picture.part, picture.size, box) for box in seen.boxes])
     for finding in stretch.findings(sound, seen_anything):
         yield finding, 1.0
     for start, end in _runs(~seen_anything):
@@ -191,7 +192,8 @@ def judge(face: FaceTrack, parts: list[FramePart], score: float, piece: Piece) -
         return replace(found, reason=f"the head is too small: {size:.0f} pixels, {SMALLEST} are needed")
     if score < SURE:
         return replace(found, reason=f"hardly like a head ({score:.2f})")
-    some = np.linspace(0, len(parts) - 1, min(LOOKS, len(parts))).round().astype(int)
+    looks = min(LOOKS, 1 + int((times[1] - times[0]) / LOOK_EVERY))
+    some = ((np.arange(looks) + 0.5) / looks * len(parts)).astype(int)
     samples = to_frames(np.stack([next(cut_faces([parts[i]], crop[i : i + 1])) for i in some]))
     if blurriness(avg_pool2d(samples, 2)).median() > BLURRED:
         return replace(found, reason="blurred")
@@ -210,21 +212,29 @@ def judge(face: FaceTrack, parts: list[FramePart], score: float, piece: Piece) -
     return replace(found, piece=piece, look=mean_look(np.stack(looks)), glances=np.stack(glances))
 
 
-def hold_head(frame: np.ndarray, box: np.ndarray) -> FramePart:
-    """A head in its `box` (4,) and what is round it, of a frame (H, W, 3) uint8; a large head smaller."""
+def hold_head(part: Callable[[int, int, int, int], np.ndarray], size: tuple[int, int], box: np.ndarray) -> FramePart:
+    """A head in its `box` (4,) and what is round it; a large head smaller.
+
+    Args:
+        part: (left, top, right, bottom) -> those pixels of the frame, (h, w, 3) uint8.
+        size: width and height of the frame.
+    """
     side = float((box[2:] - box[:2]).max())
-    x, y = (box[:2] + box[2:]) / 2
-    height, width = frame.shape[:2]
-    left, right = (int(np.clip(at, 0, width - 1)) for at in (x - ROOM * side, x + ROOM * side))
-    top, bottom = (int(np.clip(at, 0, height - 1)) for at in (y - ROOM * side, y + ROOM * side))
-    pixels = frame[top : bottom + 1, left : right + 1]
+    low, high = ((box[:2] + box[2:]) / 2 + reach for reach in (-ROOM * side, ROOM * side))
+    left, top = (int(np.clip(at, 0, length - 1)) for at, length in zip(low, size, strict=True))
+    right, bottom = (int(np.clip(at, 0, length - 1)) + 1 for at, length in zip(high, size, strict=True))
+    pixels = part(left, top, right, bottom)
     scale = min(1.0, LARGEST / max(side, 1.0))
     if scale < 1:
-        size = [max(1, round(length * scale)) for length in pixels.shape[:2]]
-        planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-        smaller = interpolate(planes, size=size, mode="bilinear", antialias=True)  # four times as fast as Pillow
-        return FramePart(smaller[0].permute(1, 2, 0).contiguous().numpy(), left, top, scale)
+        smaller = [max(1, round(length * scale)) for length in pixels.shape[:2]]
+        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        planes = interpolate(planes, size=smaller, mode="bilinear", antialias=True)  # four times as fast as Pillow
+        return FramePart(planes[0].permute(1, 2, 0).contiguous().numpy(), left, top, scale)
     return FramePart(pixels.copy(), left, top)
+
+
+def part_of(pixels: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    return pixels[top:bottom, left:right]
 
 
 def at_every_frame(track: FaceTrack, count: int) -> FaceTrack:

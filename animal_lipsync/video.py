@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 
 import av
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 FRAME_BUDGET = 128 * 2**20
 """Bytes of decoded frames that playing a clip backwards may hold."""
+
+CELL = 64
+"""Pixels that the sides of a part are multiples of."""
 
 COMMON_RATES = tuple(Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)) + tuple(
     Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)
@@ -97,9 +101,7 @@ def probe(path: str | os.PathLike) -> VideoInfo:
     return VideoInfo(width, height, clip.frame_rate, clip.count(clip.frame_rate), float(clip.duration), clip.has_audio)
 
 
-def read_frames(
-    path: str | os.PathLike, *, frame_rate: Fraction | None = None, start: int = 0, longest: int | None = None
-) -> Iterator[np.ndarray]:
+def read_frames(path: str | os.PathLike, *, frame_rate: Fraction | None = None, start: int = 0) -> Iterator[np.ndarray]:
     """Frames of a clip as (H, W, 3) uint8, `frame_rate` per second (the clip's own when None), resampled by time stamp.
 
     Frame t is the newest picture of the file at t / frame_rate, so nothing drifts and irregular clips keep their speed.
@@ -107,16 +109,70 @@ def read_frames(
 
     Args:
         start: first frame to deliver, counted at `frame_rate`.
+
+    Raises:
+        ValueError: as `probe`.
+    """
+    clip = _Clip(path)
+    frame_rate = Fraction(frame_rate or clip.frame_rate)
+    yield from clip.pixels(clip.frames(range(start, clip.count(frame_rate)), frame_rate))
+
+
+def read_pictures(path: str | os.PathLike, frame_rate: Fraction, *, longest: int) -> Iterator[Picture]:
+    """The same frames as `read_frames`, each to be converted as far as it is needed.
+
+    Args:
         longest: pixels of the longer side that larger frames are shrunk to.
 
     Raises:
         ValueError: as `probe`.
     """
     clip = _Clip(path)
-    if longest and max(clip.size) > longest:
+    if max(clip.size) > longest:
         clip.size = tuple(max(1, round(side * longest / max(clip.size))) for side in clip.size)
-    frame_rate = Fraction(frame_rate or clip.frame_rate)
-    yield from clip.pixels(clip.frames(range(start, clip.count(frame_rate)), frame_rate))
+    reformatters, shown = (VideoReformatter(), VideoReformatter()), None
+    for decoded in clip.frames(range(clip.count(frame_rate)), frame_rate):
+        if shown is None or decoded.pts != shown.stamp:
+            shown = Picture(clip, decoded, reformatters)
+        yield shown
+
+
+class Picture:
+    """A decoded frame; a part of it costs less than all of it."""
+
+    def __init__(self, clip: _Clip, decoded: av.VideoFrame, reformatters: tuple[VideoReformatter, VideoReformatter]):
+        self.stamp = decoded.pts
+        self._clip, self._decoded, self._reformatters = clip, decoded, reformatters
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        return self._clip.to_rgb(self._decoded, self._reformatters[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of `pixels`."""
+        return self._clip.size[:: -1 if self._decoded.rotation % 180 else 1]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """Its columns from `left` up to `right` and rows from `top` up to `bottom`."""
+        decoded = self._decoded
+        is_plain = decoded.format.name in ("yuv420p", "yuvj420p") and not decoded.rotation
+        is_plain &= self._clip.size == (decoded.width, decoded.height)
+        if "pixels" in self.__dict__ or not is_plain:
+            return self.pixels[top:bottom, left:right]
+        # whole cells of colour, and sides that repeat, for which libswscale need not prepare itself again
+        x, y = left // 2 * 2, top // 2 * 2
+        width, height = (
+            min(length - start, -(-(end - start) // CELL) * CELL)
+            for length, start, end in ((decoded.width, x, right), (decoded.height, y, bottom))
+        )
+        cut = av.VideoFrame(width, height, decoded.format.name)
+        for target, source, step in zip(planes_of(cut), planes_of(decoded), (1, 2, 2), strict=True):
+            rows, columns = target.shape
+            target[:] = source[y // step : y // step + rows, x // step : x // step + columns]
+        pixels = self._clip.to_rgb(decoded, self._reformatters[1], cut)
+        return pixels[top - y : bottom - y, left - x : right - x]
 
 
 def extend_frames(path: str | os.PathLike, count: int, *, frame_rate: Fraction | None = None) -> Iterator[np.ndarray]:
@@ -224,25 +280,29 @@ class _Clip:
         stamp = None
         for picture in pictures:
             if picture.pts != stamp:
-                pixels, stamp = self._to_rgb(picture, reformatter), picture.pts
+                pixels, stamp = self.to_rgb(picture, reformatter), picture.pts
             del picture  # one picture keeps the buffers of its whole pass alive while the next pass is decoded
             yield pixels
 
-    def _to_rgb(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
+    def to_rgb(
+        self, picture: av.VideoFrame, reformatter: VideoReformatter, part: av.VideoFrame | None = None
+    ) -> np.ndarray:
+        """(H, W, 3) uint8 of a picture, or of a part cut out of it."""
         matrix = picture.colorspace
         if matrix not in list(Colorspace):  # not said: what players assume
             matrix = Colorspace.ITU709 if picture.width >= 1280 or picture.height > 576 else Colorspace.ITU601
         is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
         has_alpha = any(component.is_alpha for component in picture.format.components)
         pixels = reformatter.reformat(
-            picture,
-            width=self.size[0],
-            height=self.size[1],
+            part or picture,
+            width=part.width if part else self.size[0],
+            height=part.height if part else self.size[1],
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=matrix,
             dst_colorspace=Colorspace.ITU601,  # nothing to RGB, but PyAV 16 ignores the source's where both are equal
             src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
+            threads=1 if part else 0,
         ).to_ndarray()
         if has_alpha:
             alpha = pixels[..., 3:].astype(np.uint16)
@@ -276,3 +336,11 @@ def _frame_rate(frames: int, duration: Fraction, declared: list[Fraction]) -> Fr
     else:
         rate = mean
     return min(max(Fraction(rate).limit_denominator(1001), SLOWEST), FASTEST)
+
+
+def planes_of(picture: av.VideoFrame) -> list[np.ndarray]:
+    """Views of the planes of a yuv420p picture."""
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in picture.planes
+    ]

@@ -16,6 +16,7 @@ from .documents import FASTEST, SLOWEST
 from .files import beside, require_output, write_target
 from .image import SIDE_BUDGET
 from .types import Audio
+from .video import planes_of
 
 MARGIN = 4
 """Pixels converted around a changed box."""
@@ -129,7 +130,7 @@ class VideoWriter:
             raise ValueError(f"frame must have shape {self._shape}, got {frame.shape}.")
         if changed is None or not self.frames:
             self._picture = self._to_yuv(frame)
-            self._planes = _planes(self._picture)
+            self._planes = planes_of(self._picture)
         else:
             self._update(frame, changed)
         self._picture.pts, self._picture.time_base = self.frames, 1 / self.frame_rate
@@ -175,7 +176,7 @@ class VideoWriter:
         # libswscale rounds the last rows of a picture differently, so a margin is converted and not kept
         left, top = max(0, x1 - MARGIN), max(0, y1 - MARGIN)
         patch = self._to_yuv(frame[top : y2 + MARGIN, left : x2 + MARGIN])
-        for target, source, step in zip(self._planes, _planes(patch), (1, 2, 2), strict=True):
+        for target, source, step in zip(self._planes, planes_of(patch), (1, 2, 2), strict=True):
             target[y1 // step : y2 // step, x1 // step : x2 // step] = source[
                 (y1 - top) // step : (y2 - top) // step, (x1 - left) // step : (x2 - left) // step
             ]
@@ -213,11 +214,3 @@ def write_video(
             while rate and video.samples * video.frame_rate < video.frames * rate and (block := next(blocks, None)):
                 video.write_audio(block)
             yield frame
-
-
-def _planes(picture: av.VideoFrame) -> list[np.ndarray]:
-    """Views of the planes of a yuv420p picture."""
-    return [
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in picture.planes
-    ]

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animal_lipsync import video
-from animal_lipsync.video import extend_frames, frame_to_time, pingpong_indices, probe, read_frames, time_to_frame
+from animal_lipsync.video import (
+    extend_frames,
+    frame_to_time,
+    pingpong_indices,
+    probe,
+    read_frames,
+    read_pictures,
+    time_to_frame,
+)
+from animal_lipsync.video_writer import VideoWriter
 from tests.videos import RATES, noise, number_of, numbered, write
 
 rates = st.sampled_from(RATES) | st.fractions(min_value=1, max_value=240, max_denominator=1001)
@@ -333,3 +342,27 @@ def test_a_clip_whose_seek_points_cannot_be_decoded_is_read_from_its_start(data)
     path = data / "videos" / "v10_cockatoo.mp4"
     through = next(islice(read_frames(path), 100, None))
     assert np.array_equal(next(read_frames(path, start=100)), through)
+
+
+@pytest.mark.parametrize("size", [(320, 240), (322, 242)])
+def test_a_part_of_a_picture_is_that_part_of_the_whole(size, tmp_path):
+    path = tmp_path / "soft.mp4"
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    with VideoWriter(path, *size, Fraction(25)) as video:
+        for t in range(3):
+            video.write(np.stack([x // 2 + 20 * t, y // 2 + 20, (x + y) // 4], -1).clip(0, 255).astype(np.uint8))
+    for whole, picture in zip(read_frames(path), read_pictures(path, Fraction(25), longest=1920), strict=True):
+        assert picture.size == size
+        for left, top, right, bottom in ((31, 17, 140, 101), (0, 0, *size), (size[0] - 3, 5, size[0], 6)):
+            part = picture.part(left, top, right, bottom)
+            assert np.abs(part.astype(int) - whole[top:bottom, left:right]).max() <= 2
+        assert np.array_equal(picture.pixels, whole)
+        assert np.array_equal(picture.part(31, 17, 140, 101), whole[17:101, 31:140])
+
+
+def test_large_pictures_are_read_smaller(tmp_path):
+    path = tmp_path / "large.mp4"
+    with VideoWriter(path, 640, 320, Fraction(25)) as video:
+        video.write(np.full((320, 640, 3), 90, np.uint8))
+    (picture,) = read_pictures(path, Fraction(25), longest=200)
+    assert picture.size == (200, 100) and picture.pixels.shape == picture.part(0, 0, 200, 100).shape == (100, 200, 3)
