@@ -135,11 +135,19 @@ class Journal:
         return result is not None and result.is_done and (folder / result.output).is_file()
 
     def add(self, result: Result) -> None:
+        """
+        Raises:
+            OSError: there is no room for it; naming the report.
+        """
         self.done[result.key] = result
-        with open(self.path, "a+", encoding="utf-8") as file:
-            if file.tell() and not self._ends_a_line():
-                file.write("\n")
-            file.write(json.dumps(asdict(result)) + "\n")
+        try:
+            with open(self.path, "a+", encoding="utf-8") as file:
+                if file.tell() and not self._ends_a_line():
+                    file.write("\n")
+                file.write(json.dumps(asdict(result)) + "\n")
+        except OSError as error:
+            reason = f"({error.strerror}); make room and start again, what is made will be skipped."
+            raise OSError(error.errno, f"Cannot write the report {self.path} {reason}") from None
 
     def _ends_a_line(self) -> bool:
         with open(self.path, "rb") as file:

@@ -205,6 +205,11 @@ def test_a_torn_line_of_the_report_costs_that_row_only(tmp_path):
     assert [journal.has(key, tmp_path) for key in ("key", "other", "third")] == [True, False, True]
 
 
+def test_a_report_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"the report \S*report.jsonl .No such file or directory.; make room"):
+        Journal(tmp_path / "gone" / "report.jsonl").add(Result(1, "key", "a.mp4", 0.5))
+
+
 @pytest.mark.parametrize(
     "name, text, says",
     [
