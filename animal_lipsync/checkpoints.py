@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .musetalk import TOKEN_WIDTH
 from .tensors import write_tensors
@@ -35,7 +35,7 @@ def read_unet(path: str | os.PathLike) -> dict[str, Tensor]:
     """
     state = _read(path)
     first, attention = state.get("conv_in.weight"), _one(state, "attn2.to_k.weight")
-    if first is None or attention is None:
+    if first is None or attention is None or first.dim() != 4 or attention.dim() != 2:
         raise _unsupported(path, "MuseTalk's UNet", _what_it_is(state), "Choose unet.pth of MuseTalk 1.5.")
     if first.shape[1] != 8 or attention.shape[1] != TOKEN_WIDTH or len(state) != UNET_TENSORS:
         what = (
@@ -57,7 +57,7 @@ def read_vae(path: str | os.PathLike) -> dict[str, Tensor]:
     if (
         latents is None
         or pixels is None
-        or len(latents) != 8
+        or latents.shape[:1] != (8,)
         or "encoder.mid_block.resnets.0.conv1.weight" not in state
     ):
         raise _unsupported(path, "a VAE of Stable Diffusion 1", _what_it_is(state), "Choose that of sd-vae-ft-mse.")
@@ -88,11 +88,23 @@ def load_whisper(path: str | os.PathLike) -> WhisperEncoder:
         raise _unsupported(path, "whisper-tiny", what, "Choose model.safetensors of openai/whisper-tiny.")
     with torch.device("meta"):
         encoder = WhisperEncoder()
-    try:
-        encoder.load_state_dict(inner, assign=True)
-    except RuntimeError as error:
-        raise _unsupported(path, "whisper-tiny", str(error).split("\n")[1].strip(), "Download it again.") from None
+    fill(encoder, inner, path)
     return encoder.eval().requires_grad_(False)
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], path: str | os.PathLike, *, assign: bool = True) -> None:
+    """Give a network the weights of a file; `assign` takes them as they are, in their precision.
+
+    Raises:
+        UnsupportedCheckpointError: some are missing, have another size or belong elsewhere.
+    """
+    try:
+        network.load_state_dict(state, assign=assign)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()[:200]
+        raise UnsupportedCheckpointError(
+            f"{Path(path).name} does not fit the network ({reason}); download it again."
+        ) from None
 
 
 def converted(path: str | os.PathLike) -> Path:

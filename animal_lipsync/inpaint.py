@@ -151,6 +151,7 @@ class InpaintEngine:
                 references = torch.cat([self._open(frames[i], face[i], crop[i], boxes[i], is_still) for i in one])
             encode = partial(latents_of, encode=self.networks.encode)
             encoded = self._in_batches(encode, crops[new], references, pictures=2)
+            _require_numbers(encoded)
             self.latents.update(zip((names[index] for index in new), encoded, strict=True))
         latents = torch.stack([self.latents[name].to(self.networks.device) for name in names])
         for name in names:
@@ -188,11 +189,7 @@ class InpaintEngine:
 
     def _paint(self, latents: Tensor, speech: SpeechFrames) -> Tensor:
         painted = self._in_batches(self._paint_batch, latents, speech.tokens())
-        if not painted.isfinite().all():
-            raise ValueError(
-                "The networks paint values that are not numbers; a file of theirs is damaged, or the VAE is not that "
-                "of Stable Diffusion 1. Download them again with Load MuseTalk or animal-lipsync models download."
-            )
+        _require_numbers(painted)
         return painted
 
     def _paint_batch(self, latents: Tensor, tokens: Tensor) -> Tensor:
@@ -221,6 +218,14 @@ class InpaintEngine:
             else:
                 start += len(parts[-1])
         return torch.cat(parts)
+
+
+def _require_numbers(made: Tensor) -> None:
+    if not made.isfinite().all():
+        raise ValueError(
+            "The networks paint values that are not numbers; a file of theirs is damaged, or the VAE is not that "
+            "of Stable Diffusion 1. Download them again with Load MuseTalk or animal-lipsync models download."
+        )
 
 
 def fitting_batch(free: int) -> int:

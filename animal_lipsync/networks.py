@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from .checkpoints import UnsupportedCheckpointError, read_unet, read_vae
+from .checkpoints import UnsupportedCheckpointError, fill, read_unet, read_vae
 from .lora import BASE, Lora, network_hash
 from .musetalk import LATENT_SCALE, SIZE, TOKEN_WIDTH, MouthNetworks, Painter
 
@@ -91,8 +91,8 @@ def _read(unet: str | os.PathLike, vae: str | os.PathLike) -> tuple[UNet2DCondit
     state, vae_state = read_unet(unet), read_vae(vae)
     with torch.device("meta"):
         painter, codec = build_unet(len(state["conv_in.weight"])), build_vae(len(vae_state["encoder.conv_in.weight"]))
-    painter.load_state_dict(state, assign=True)
-    codec.load_state_dict(vae_state, assign=True)
+    fill(painter, state, unet)
+    fill(codec, vae_state, vae)
     return painter, codec
 
 

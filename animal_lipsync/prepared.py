@@ -109,7 +109,7 @@ def _read_latents(path: Path) -> dict[bytes, Tensor]:
 
 
 def _to_tensors(latents: Mapping[bytes, Tensor]) -> dict[str, Tensor]:
-    names = torch.tensor([list(name) for name in latents], dtype=torch.uint8).reshape(-1, 16)
+    names = torch.tensor([list(name) for name in latents], dtype=torch.uint8).reshape(len(latents), 16)
     rows = torch.stack([tensor.cpu() for tensor in latents.values()]) if latents else torch.zeros(0, 8, 32, 32)
     return {"names": names, "latents": rows}
 

@@ -41,11 +41,17 @@ def idle_networks():
     )
 
 
-def spoken(seconds: float):
-    from animal_lipsync.speech_features import SpeechFeatures
+def spoken(seconds: float, folder: str):
+    """Features of a voice as they are kept, in a file."""
+    import torch
 
-    states = np.zeros((int(50 * seconds), 5, 384), np.float16)
-    return SpeechFeatures(states, np.ones(len(states), np.float32), Fraction(seconds))
+    from animal_lipsync.speech_features import SpeechFeatures, StoredStates
+    from animal_lipsync.tensors import write_tensors
+
+    path, count = Path(folder) / "features.safetensors", int(50 * seconds)
+    numbers = np.random.default_rng(0).integers(0, 0x3C00, (count, 5, 384), np.uint16)  # of [0, 1] in half precision
+    write_tensors(path, {"states": torch.from_numpy(numbers.view(np.float16))})
+    return SpeechFeatures(StoredStates(path, count), np.ones(count, np.float32), Fraction(seconds))
 
 
 def job(seconds: float, is_clip: bool, folder: str) -> dict:
@@ -61,7 +67,12 @@ def job(seconds: float, is_clip: bool, folder: str) -> dict:
     source = clip_of(picture, folder) if is_clip else picture
     start = time.perf_counter(), time.process_time()
     frames = animate(
-        Clip.open(source), face, spoken(seconds), sound, Path(folder) / "out.mp4", InpaintEngine(idle_networks())
+        Clip.open(source),
+        face,
+        spoken(seconds, folder),
+        sound,
+        Path(folder) / "out.mp4",
+        InpaintEngine(idle_networks()),
     )
     count = sum(1 for _ in frames)
     took = time.perf_counter() - start[0], time.process_time() - start[1]

@@ -12,7 +12,7 @@ import comfy.supported_models
 import comfy.utils
 import torch
 
-from ..animal_lipsync.checkpoints import UnsupportedCheckpointError, converted, read_unet
+from ..animal_lipsync.checkpoints import UnsupportedCheckpointError, converted, fill, read_unet
 from ..animal_lipsync.lora import network_hash
 from ..animal_lipsync.musetalk import LATENT_SCALE, TOKEN_WIDTH, MouthNetworks, Painter
 
@@ -69,7 +69,7 @@ def load_model(path: Path, *, disable_dynamic: bool = False):
     model = config.get_model(weights, "")
     patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
     patcher = patcher_class(model, load_device=device, offload_device=management.unet_offload_device())
-    model.diffusion_model.load_state_dict(weights, assign=patcher.is_dynamic())
+    fill(model.diffusion_model, weights, path, assign=patcher.is_dynamic())
     patcher.cached_patcher_init = (load_model, (path,))
     return patcher
 
@@ -139,7 +139,7 @@ def to_painter(model, vae, *, positions: bool = True) -> Painter:
         return (codec.decode(latents.to(dtype) / LATENT_SCALE).float() / 2 + 0.5).clamp(0, 1)
 
     networks = MouthNetworks(encode, unet, decode, device, dtype, positions)
-    return Painter(networks, network, codec.decoder)
+    return Painter(networks, network, getattr(codec, "decoder", codec))  # TAESD is all in one
 
 
 def _require_musetalk(model) -> None:

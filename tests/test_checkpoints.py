@@ -227,6 +227,21 @@ def test_weights_that_are_no_numbers_are_not_converted(files, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["unet.pth"]
 
 
+@pytest.mark.parametrize("what", ["one of another size", "one missing", "one flat"])
+def test_a_network_that_is_almost_the_right_one_is_refused_in_one_line(what, files, tmp_path):
+    state = torch.load(files / "unet.pth", weights_only=True)
+    if what == "one of another size":
+        state["conv_out.weight"] = torch.zeros(3, 32, 3, 3)
+    if what == "one missing":
+        state["other"] = state.pop("conv_out.bias")
+    if what == "one flat":
+        state["conv_in.weight"] = torch.zeros(4)
+    torch.save(state, tmp_path / "unet.pth")
+    with pytest.raises(UnsupportedCheckpointError, match="unet.pth (does not fit|is not MuseTalk)") as error:
+        load_networks(tmp_path / "unet.pth", files / "vae.safetensors")
+    assert "\n" not in str(error.value)
+
+
 def test_a_missing_file_says_what_to_press(tmp_path):
     assert "models download" in refused(tmp_path / "unet.pth")
 

@@ -291,6 +291,11 @@ def test_networks_that_paint_no_numbers_are_named():
     broken = MouthNetworks(networks.encode, lambda x, t: x[:, 4:] * float("nan"), networks.decode)
     with pytest.raises(ValueError, match="not numbers.*Download them again"):
         InpaintEngine(broken)(rough_picture(240, 220), moving_face(1), heard(1))
+    broken = MouthNetworks(lambda crops: networks.encode(crops) / 0, networks.unet, networks.decode)
+    engine = InpaintEngine(broken)
+    with pytest.raises(ValueError, match="not numbers.*Download them again"):
+        engine(rough_picture(240, 220), moving_face(1), heard(1))
+    assert not engine.latents, "nothing is remembered of it"
 
 
 # ---- the guide -------------------------------------------------------------------------------------------------------

@@ -156,10 +156,13 @@ def test_what_is_no_prepared_animal_is_refused(content, tmp_path):
         PreparedAnimal.load(tmp_path / "a.safetensors")
 
 
-def test_a_still_is_prepared_once_and_a_face_outside_the_picture_not_at_all():
+def test_a_still_is_prepared_once_and_a_face_outside_the_picture_not_at_all(tmp_path):
     networks, seen = count_encodes(simple_networks())
     picture = to_pixels(rough_picture(240, 220))[0]
     for face in (make_face(at=(120, 110), size=30), make_face(at=(-900, 0), size=30)):
         engine = InpaintEngine(networks)
         list(itertools.islice(prepare(Clip.from_picture(picture), face, engine), 2))
     assert seen == [2]
+    nothing = PreparedAnimal(as_document(face, 240, 220), dict(engine.latents), False, OPENING)
+    nothing.save(tmp_path / "a.safetensors")
+    assert PreparedAnimal.load(tmp_path / "a.safetensors").latents == {}
