@@ -461,6 +461,7 @@ def test_the_mouth_is_set_from_make_animal_talk(page):
     page.fit()
     page.page.wait_for_timeout(600)
     page.page.screenshot(path=SCREENSHOTS / f"talk-{page.renderer}.png")
+    assert page.page.locator(".als-compact:visible").bounding_box()["height"] < 60
     page.page.locator(".als-button").click()
     dialog = Editor(page)
     page.page.wait_for_function("() => document.querySelector('dialog .als-note')?.textContent.includes('Found')")
