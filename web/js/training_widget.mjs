@@ -24,11 +24,16 @@ export function addTrainingWidget(node) {
     stop: async () => void (await ask("stop_training", JSON.parse(shown))),
     viewOf: viewUrl,
   })
+  /** Events told that an answer under way may not know of yet. */
+  let told = 0
   /** All of it, as it is when a page is loaded, a workflow opened or a server reached again. */
   async function catchUp() {
-    const now = shown
+    const [now, before] = [shown, told]
     const answer = await api.fetchApi(`/animal_lipsync/training?${new URLSearchParams(JSON.parse(now))}`)
-    if (answer.ok && now === shown && !scope.disposed) dashboard.history = await answer.json()
+    if (!answer.ok || now !== shown || scope.disposed) return
+    const history = await answer.json()
+    if (told === before) dashboard.history = history
+    else catchUp()
   }
   scope.every(LOOK, () => {
     const place = JSON.stringify(placeOf(node) ?? {})
@@ -41,6 +46,7 @@ export function addTrainingWidget(node) {
     const { node: id, workflow } = JSON.parse(shown)
     if (event.node !== id || (event.workflow && event.workflow !== workflow)) return
     dashboard.receive(event)
+    if (event.kind !== "step") told++
     if (event.kind === "start") catchUp() // what a training that is resumed did before
   }
   dashboards.add(receive)
