@@ -53,6 +53,10 @@ class LifeField:
     canvas: tuple[float, float, float, float]
     """x1, y1, x2, y2 of the whole picture, at whose edges nothing may move."""
 
+    @property
+    def moves_head(self) -> bool:
+        return any(bool(channel.any()) for channel in (self.pitch, self.yaw, self.roll))
+
     def pose(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Undo the head's movement: pixels of the target -> pixels of the unmoved head."""
         reach_x, reach_y = (x - self.centre_x) / self.radius, (y - self.centre_y) / self.radius
@@ -111,7 +115,7 @@ class LifeField:
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest x, y that head, brow or eyes move; (N, 2), or (1, 2) for all."""
         spots = []
-        if any(bool(channel.any()) for channel in (self.pitch, self.yaw, self.roll)):
+        if self.moves_head:
             spots.append((self.centre_x, self.centre_y, 1.6 * self.radius))
         if bool(self.brow.any()):
             spots.append((self.brow_x, self.brow_y, 0.75 * self.radius))

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animal_lipsync.engine import WarpEngine
+from animal_lipsync.image import to_pixels
 from animal_lipsync.life import LIFE_CHANNELS, life_field
+from animal_lipsync.preservation import Preservation
 from animal_lipsync.rig import build_rig
 from animal_lipsync.schemas import CHIN, LEFT_EYE, RIGHT_EYE
-from tests.animals import FRONT, SIDE, any_faces, make_face, mirrored, pose, rough_picture, soft_picture
+from tests.animals import FRONT, SIDE, any_faces, make_face, mirrored, pose, rough_picture, sample_fox, soft_picture
 
 engine = WarpEngine()
 WIDTH, HEIGHT = 144, 120
@@ -217,6 +219,14 @@ def test_nothing_moves_beyond_the_region(points, size, turn, channels):
     region = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     region[y1:y2, x1:x2] = True
     assert same(torch.where(region, 0, engine(picture, face, motion)), torch.where(region, 0, picture))
+
+
+def test_a_head_that_moves_keeps_its_fur():
+    picture, face = sample_fox()
+    moved = engine(picture, face, pose(6, head_pitch=np.linspace(0.5, 3, 6), head_yaw=np.linspace(1, 0, 6)))
+    kept = Preservation()
+    kept.add(to_pixels(moved), to_pixels(picture.expand(6, -1, -1, -1)), face)
+    assert kept.figures()["texture"] > 0.75
 
 
 def test_the_brow_field_is_still_below_the_head():
