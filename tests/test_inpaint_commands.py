@@ -105,10 +105,14 @@ def test_a_lora_counts_as_much_as_is_asked_for(models, scene, tmp_path, capsys):
     some_lora(models).save(tmp_path / "pet:1.safetensors")
     painting = ["--models", models, "--device", "cpu", "--keypoints", keypoints, "--engine", "inpaint"]
     drawn = []
-    for lora in (f"{tmp_path}/pet:1.safetensors:0", f"{tmp_path}/pet:1.safetensors"):
-        run(capsys, "animate", picture, voice, *painting, "--lora", lora, "-o", tmp_path / "o.mp4")
+    kept = tmp_path / "kept"
+    for lora, cache in ((":0", ["--no-cache"]), ("", ["--cache", kept])):
+        lora = f"{tmp_path}/pet:1.safetensors{lora}"
+        run(capsys, "animate", picture, voice, *painting, "--lora", lora, *cache, "-o", tmp_path / "o.mp4")
         drawn.append(np.stack(list(Clip.open(tmp_path / "o.mp4").read(4))).astype(int))
     assert np.abs(drawn[0] - drawn[1]).max() > 8
+    assert sorted(path.parent.name for path in kept.rglob("*.safetensors")) == ["features", "latents"]
+    assert not list(tmp_path.rglob(".cache/**/*.safetensors")), "--no-cache keeps nothing"
 
 
 @pytest.mark.parametrize(
