@@ -5,6 +5,8 @@ Windows are exact at every frame rate. Knows nothing of pixels or of the network
 
 from __future__ import annotations
 
+import json
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,7 +26,6 @@ from .audio import join_blocks, resample_blocks, to_mono
 from .hearing import hear
 from .keeping import Keeper
 from .lora import network_hash
-from .musetalk import TOKEN_WIDTH
 from .tensors import write_tensors
 from .types import Audio
 from .visemes import FRAMES_PER_SECOND
@@ -52,17 +53,22 @@ Layout = Literal["hf_post_ln", "openai_pre_ln"]
 class StoredStates:
     """`SpeechFeatures.states` in a file, of which only what is asked for is read: 10 minutes take 115 MB."""
 
-    def __init__(self, path: Path, length: int):
-        self._path = path
-        self._length = length
+    def __init__(self, path: Path):
+        self._file = open(path, "rb")  # held, so that the states stay when the file is thrown away
+        weakref.finalize(self, self._file.close)
+        size = int.from_bytes(self._file.read(8), "little")
+        told = json.loads(self._file.read(size))["states"]
+        self.shape = tuple(told["shape"])
+        self._start = 8 + size + told["data_offsets"][0]
 
     def __len__(self) -> int:
-        return self._length
+        return self.shape[0]
 
     def __getitem__(self, at: np.ndarray) -> np.ndarray:
         low, high = (int(at.min()), int(at.max()) + 1) if at.size else (0, 0)
-        with safe_open(self._path, "np") as file:  # anew each time, as what is read stays in memory until it is closed
-            return file.get_slice("states")[low:high][at - low]
+        row = int(np.prod(self.shape[1:]))
+        self._file.seek(self._start + 2 * row * low)
+        return np.fromfile(self._file, np.float16, row * (high - low)).reshape(-1, *self.shape[1:])[at - low]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +148,7 @@ class SpeechFrames:
         states = self.features.states
         at = self.first[:, None] + np.arange(STEPS)
         last = len(states) - 1
-        tokens = states[at.clip(0, max(last, 0))] if len(states) else np.zeros((*at.shape, 5, TOKEN_WIDTH))
+        tokens = states[at.clip(0, max(last, 0))] if len(states) else np.zeros((*at.shape, *states.shape[1:]))
         if self.features.layout == "hf_post_ln":
             tokens = tokens * ((at >= 0) & (at <= last))[..., None, None]
         return torch.from_numpy(tokens.astype(np.float32)).flatten(1, 2)
@@ -186,10 +192,7 @@ def _write(path: Path, features: SpeechFeatures) -> None:
 def _read(path: Path, layout: Layout, like_upstream: bool) -> SpeechFeatures:
     with safe_open(path, "np") as file:
         duration, speaking = Fraction(file.metadata()["duration"]), file.get_tensor("speaking")
-        shape = file.get_slice("states").get_shape()
-    if shape[:1] != list(speaking.shape):
-        raise ValueError("it holds something else")
-    return SpeechFeatures(StoredStates(path, len(speaking)), speaking, duration, layout, like_upstream)
+    return SpeechFeatures(StoredStates(path), speaking, duration, layout, like_upstream)
 
 
 def _listen(sound: Audio, encoder: WhisperEncoder, layout: Layout, like_upstream: bool) -> SpeechFeatures:

@@ -51,7 +51,7 @@ def spoken(seconds: float, folder: str):
     path, count = Path(folder) / "features.safetensors", int(50 * seconds)
     numbers = np.random.default_rng(0).integers(0, 0x3C00, (count, 5, 384), np.uint16)  # of [0, 1] in half precision
     write_tensors(path, {"states": torch.from_numpy(numbers.view(np.float16))})
-    return SpeechFeatures(StoredStates(path, count), np.ones(count, np.float32), Fraction(seconds))
+    return SpeechFeatures(StoredStates(path), np.ones(count, np.float32), Fraction(seconds))
 
 
 def job(seconds: float, is_clip: bool, folder: str) -> dict:

@@ -228,6 +228,11 @@ def test_a_voice_heard_before_is_not_heard_again_and_gives_the_same_tokens(tmp_p
         a, b = (heard.resampled(Fraction(30))[np.array([0, 7, 8, 38])].tokens() for heard in (features, plain))
         assert torch.equal(a, b)
 
+    (entry,) = keeper.folder.iterdir()
+    entry.rename(tmp_path / "gone")  # as another program does that makes room
+    assert len(second.resampled(25)[np.array([20, 30])].tokens()) == 2
+    (tmp_path / "gone").rename(entry)
+
     for other in ({"layout": "openai_pre_ln"}, {"like_upstream": True}):
         speech_features(voice, encoder, keeper=keeper, **other)
     speech_features(noise(1.3, seed=1), encoder, keeper=keeper)
