@@ -18,7 +18,9 @@ class Hub:
         breaks: share of the answers that end there.
     """
 
-    def __init__(self, repository: str, files: dict[str, bytes], *, delay: float = 0.0, breaks: float = 0.0):
+    def __init__(
+        self, repository: str, files: dict[str, bytes], *, delay: float = 0.0, breaks: float = 0.0, port: int = 0
+    ):
         self.repository, self.files = repository, files
         self.digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         self.sizes = {name: len(content) for name, content in files.items()}
@@ -73,7 +75,7 @@ class Hub:
 
             do_HEAD = do_GET
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def entry(self, name: str) -> dict:

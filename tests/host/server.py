@@ -16,6 +16,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import websocket
+
 FOLDER = "ComfyUI-Animal-Lip-Sync"
 """The pack's folder in custom_nodes: hyphens on purpose, as a clone of the repository would be called."""
 
@@ -31,9 +33,8 @@ class ComfyUI:
             shutil.copy(root / path, pack / path)
         for folder in ("input", "models", "user"):
             (base / folder).mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port, self.hub_port = free_ports(2)
+        """Of the server, and where it looks for Hugging Face: a test may put a `Hub` there."""
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = base / "server.log"
         self._command = [sys.executable, "main.py", "--cpu", "--port", str(self.port), "--base-directory", str(base)]
@@ -42,10 +43,10 @@ class ComfyUI:
         self._comfyui = comfyui
 
     def __enter__(self) -> ComfyUI:
+        environment = os.environ | {"HF_ENDPOINT": f"http://127.0.0.1:{self.hub_port}"}
+        streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=self._comfyui, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = subprocess.Popen(self._command, cwd=self._comfyui, env=environment, stdout=log, **streams)
         deadline = time.monotonic() + 180
         while True:
             try:
@@ -125,6 +126,18 @@ class ComfyUI:
         assert message, "the prompt did not fail"
         return message
 
+    def cancel(self, prompt: dict, node: str) -> dict:
+        """The history entry of a prompt during which Cancel was pressed, when that node had come some of its way."""
+        watching = websocket.create_connection(f"ws://127.0.0.1:{self.port}/ws?clientId=canceller", timeout=120)
+        prompt_id = self.queue(prompt, "canceller")
+        while True:
+            message = watching.recv()
+            if isinstance(message, str) and '"progress"' in message and json.loads(message)["data"]["node"] == node:
+                break
+        watching.close()
+        self.interrupt()
+        return self.wait(prompt_id)
+
     @property
     def unfinished(self) -> list[Path]:
         """Files of the pack in the temp folder that are no result of any prompt."""
@@ -149,6 +162,14 @@ class ComfyUI:
     def path(self, result: dict) -> Path:
         """Where the file of one UI result lies."""
         return self.base / result["type"] / result["subfolder"] / result["filename"]
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def error_of(entry: dict) -> str | None:
