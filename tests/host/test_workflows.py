@@ -21,17 +21,20 @@ SOURCES = {
     "picture_talks": ("fox.jpg", "fox.faces.json"),
     "video_talks": ("fox-clip.mp4", "fox-clip.faces.json"),
     "crop_and_stitch": ("fox.jpg", "fox.faces.json"),
+    "evaluate": ("fox.jpg", "fox.faces.json"),
     "text_talks": ("fox.jpg", "fox.faces.json"),
     "two_animals_dialogue": ("pair.jpg", "pair.faces.json"),
 }
 """What each workflow starts from as it ships."""
 PAINTED = {"picture_talks_inpaint", "video_talks_inpaint", "warp_then_inpaint"}
 """Those that need weights: test_inpaint.py."""
+TRAINED = {"prepare_and_train", "use_pet_lora"}
+"""And these: test_training.py."""
 
 
 def test_every_workflow_is_tested_and_has_a_thumbnail():
     shipped = {path.stem for path in (ROOT / "workflows").glob("*.json")}
-    assert shipped == set(SOURCES) | PAINTED
+    assert shipped == set(SOURCES) | PAINTED | TRAINED
     assert shipped == {path.stem for path in (ROOT / "workflows").glob("*.jpg")}
 
 
