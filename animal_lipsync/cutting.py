@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 import torch
@@ -106,7 +105,7 @@ def _cut_picture(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding
     if not faces.tracks:
         yield Finding(0, 0, 1, UNSEEN), 1.0
     for face, score in zip(faces.tracks, faces.scores, strict=True):
-        parts = [hold_head(partial(part_of, pixels), pixels.shape[1::-1], face.boxes[0])]
+        parts = [hold_head(pixels, face.boxes[0])]
         yield judge(face, parts, score, Piece(origin, 0.0, Fraction(0), (), face, np.zeros(0))), 1.0
 
 
@@ -137,7 +136,7 @@ def _cut_clip(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding | 
         stretch.seen.append(seen)
         for _ in range(min(STEP, len(held))):
             picture = held.popleft()
-            stretch.parts.append([hold_head(picture.part, picture.size, box) for box in seen.boxes])
+            stretch.parts.append([hold_head(picture, box) for box in seen.boxes])
     for finding in stretch.findings(sound, seen_anything):
         yield finding, 1.0
     for start, end in _runs(~seen_anything):
@@ -212,29 +211,28 @@ def judge(face: FaceTrack, parts: list[FramePart], score: float, piece: Piece) -
     return replace(found, piece=piece, look=mean_look(np.stack(looks)), glances=np.stack(glances))
 
 
-def hold_head(part: Callable[[int, int, int, int], np.ndarray], size: tuple[int, int], box: np.ndarray) -> FramePart:
+def hold_head(frame: Picture | np.ndarray, box: np.ndarray) -> FramePart:
     """A head in its `box` (4,) and what is round it; a large head smaller.
 
     Args:
-        part: (left, top, right, bottom) -> those pixels of the frame, (h, w, 3) uint8.
-        size: width and height of the frame.
+        frame: of a clip, or (H, W, 3) uint8.
     """
+    size = frame.shape[1::-1] if isinstance(frame, np.ndarray) else frame.size
     side = float((box[2:] - box[:2]).max())
     low, high = ((box[:2] + box[2:]) / 2 + reach for reach in (-ROOM * side, ROOM * side))
     left, top = (int(np.clip(at, 0, length - 1)) for at, length in zip(low, size, strict=True))
     right, bottom = (int(np.clip(at, 0, length - 1)) + 1 for at, length in zip(high, size, strict=True))
-    pixels = part(left, top, right, bottom)
-    scale = min(1.0, LARGEST / max(side, 1.0))
-    if scale < 1:
-        smaller = [max(1, round(length * scale)) for length in pixels.shape[:2]]
+    wanted = min(1.0, LARGEST / max(side, 1.0))
+    if isinstance(frame, np.ndarray):
+        pixels, x, y, scale = frame[top:bottom, left:right], left, top, 1.0
+    else:
+        pixels, x, y, scale = frame.part(left, top, right, bottom, scale=wanted)
+    if wanted < scale:
+        smaller = [max(1, round(length * wanted)) for length in pixels.shape[:2]]
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         planes = interpolate(planes, size=smaller, mode="bilinear", antialias=True)  # four times as fast as Pillow
-        return FramePart(planes[0].permute(1, 2, 0).contiguous().numpy(), left, top, scale)
-    return FramePart(pixels.copy(), left, top)
-
-
-def part_of(pixels: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    return pixels[top:bottom, left:right]
+        pixels = planes[0].permute(1, 2, 0).numpy()
+    return FramePart(np.array(pixels, order="C"), x, y, wanted)
 
 
 def at_every_frame(track: FaceTrack, count: int) -> FaceTrack:

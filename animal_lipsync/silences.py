@@ -5,6 +5,8 @@ Knows nothing of pictures. What counts as silence: `hearing.py`.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .hearing import Heard
@@ -43,10 +45,12 @@ def cut_times(duration: float, silences: list[tuple[float, float]] = ()) -> list
             times += inner
         else:
             times.append((start + end) / 2)
-    cuts = [0.0]
-    for time in [*times, duration]:
-        if time < duration and not SHORTEST <= time - cuts[-1] <= duration - cuts[-1] - SHORTEST:
-            continue
-        start, parts = cuts[-1], 1 if time - cuts[-1] <= LONGEST else round((time - cuts[-1]) / USUAL)
-        cuts += np.linspace(start, time, parts + 1)[1:].tolist()
-    return cuts[1:]
+    marks = [0.0]
+    for time in times:
+        if marks[-1] + SHORTEST <= time <= duration - SHORTEST:
+            marks.append(time)
+    cuts = []
+    for start, end in pairwise([*marks, duration]):
+        parts = 1 if end - start <= LONGEST else round((end - start) / USUAL)
+        cuts += np.linspace(start, end, parts + 1)[1:].tolist()
+    return cuts

@@ -154,13 +154,21 @@ class Picture:
         """Width and height of `pixels`."""
         return self._clip.size[:: -1 if self._decoded.rotation % 180 else 1]
 
-    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """Its columns from `left` up to `right` and rows from `top` up to `bottom`."""
+    def part(
+        self, left: int, top: int, right: int, bottom: int, *, scale: float = 1.0
+    ) -> tuple[np.ndarray, int, int, float]:
+        """Its columns from `left` up to `right` and rows from `top` up to `bottom`, perhaps some more.
+
+        Args:
+            scale: up to 1; how large the part is wanted.
+
+        Returns:
+            (h, w, 3) uint8, x and y where it begins, and its scale, which is 1 where it is not made smaller.
+        """
         decoded = self._decoded
         is_plain = decoded.format.name in ("yuv420p", "yuvj420p") and not decoded.rotation
-        is_plain &= self._clip.size == (decoded.width, decoded.height)
-        if "pixels" in self.__dict__ or not is_plain:
-            return self.pixels[top:bottom, left:right]
+        if not is_plain or self._clip.size != (decoded.width, decoded.height):
+            return self.pixels[top:bottom, left:right], left, top, 1.0
         # whole cells of colour, and sides that repeat, for which libswscale need not prepare itself again
         x, y = left // 2 * 2, top // 2 * 2
         width, height = (
@@ -171,8 +179,8 @@ class Picture:
         for target, source, step in zip(planes_of(cut), planes_of(decoded), (1, 2, 2), strict=True):
             rows, columns = target.shape
             target[:] = source[y // step : y // step + rows, x // step : x // step + columns]
-        pixels = self._clip.to_rgb(decoded, self._reformatters[1], cut)
-        return pixels[top - y : bottom - y, left - x : right - x]
+        size = tuple(max(1, round(side * scale)) for side in (width, height))
+        return self._clip.to_rgb(decoded, self._reformatters[1], cut, size), x, y, scale
 
 
 def extend_frames(path: str | os.PathLike, count: int, *, frame_rate: Fraction | None = None) -> Iterator[np.ndarray]:
@@ -285,9 +293,14 @@ class _Clip:
             yield pixels
 
     def to_rgb(
-        self, picture: av.VideoFrame, reformatter: VideoReformatter, part: av.VideoFrame | None = None
+        self,
+        picture: av.VideoFrame,
+        reformatter: VideoReformatter,
+        part: av.VideoFrame | None = None,
+        size: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """(H, W, 3) uint8 of a picture, or of a part cut out of it."""
+        """(H, W, 3) uint8 of a picture, or of a part that was cut out of it, of that width and height."""
+        width, height = size or self.size
         matrix = picture.colorspace
         if matrix not in list(Colorspace):  # not said: what players assume
             matrix = Colorspace.ITU709 if picture.width >= 1280 or picture.height > 576 else Colorspace.ITU601
@@ -295,8 +308,8 @@ class _Clip:
         has_alpha = any(component.is_alpha for component in picture.format.components)
         pixels = reformatter.reformat(
             part or picture,
-            width=part.width if part else self.size[0],
-            height=part.height if part else self.size[1],
+            width=width,
+            height=height,
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=matrix,
             dst_colorspace=Colorspace.ITU601,  # nothing to RGB, but PyAV 16 ignores the source's where both are equal

@@ -3,8 +3,8 @@
     python benchmarks/pet_clips.py CLIP ...
 
 Each clip is cut once by one process with one thread, as a worker does. Speed is told in seconds of footage per second
-of two cores, counted by processor time, decoding included, so that a busy machine matters less; starting Python does not
-count, which takes some seconds once for each core.
+of two cores, counted by processor time, decoding included, so that a busy machine matters less; starting Python does
+not count, which takes some seconds once for each core.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """What a dataset keeps, and what it says of folders that are none."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
 from torch.nn.functional import interpolate
 
-from animal_lipsync.cutting import hold_head, part_of
+from animal_lipsync.cutting import hold_head
 from animal_lipsync.dataset import CROP, FramePart, PetDataset, Piece, PieceEntry, cut_faces, piece_path, place_face
 from animal_lipsync.image import to_pixels
 from animal_lipsync.schemas import LEFT_EYE, RIGHT_EYE
@@ -65,7 +64,7 @@ def test_what_is_held_of_a_frame_gives_the_same_crop_as_the_frame(grown):
     face = face.scaled(grown)
     crop, _ = place_face(face)
     (whole,) = cut_faces([FramePart(frame)], crop)
-    held = hold_head(partial(part_of, frame), frame.shape[1::-1], face.boxes[0])
+    held = hold_head(frame, face.boxes[0])
     assert held.pixels.nbytes < 1.6e6
     (part,) = cut_faces([held], crop)
     assert np.abs(whole.astype(int) - part).mean() < 4 * (grown > 1) + 0.01

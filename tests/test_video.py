@@ -354,10 +354,13 @@ def test_a_part_of_a_picture_is_that_part_of_the_whole(size, tmp_path):
     for whole, picture in zip(read_frames(path), read_pictures(path, Fraction(25), longest=1920), strict=True):
         assert picture.size == size
         for left, top, right, bottom in ((31, 17, 140, 101), (0, 0, *size), (size[0] - 3, 5, size[0], 6)):
-            part = picture.part(left, top, right, bottom)
-            assert np.abs(part.astype(int) - whole[top:bottom, left:right]).max() <= 2
+            part, x, y, _ = picture.part(left, top, right, bottom)
+            height, width = part.shape[:2]
+            assert x <= left < right <= x + width and y <= top < bottom <= y + height
+            assert np.abs(part.astype(int) - whole[y : y + height, x : x + width]).max() <= 2
+            half, x, y, scale = picture.part(left, top, right, bottom, scale=0.5)
+            assert scale == 0.5 and half.shape[:2] == (max(1, round(height / 2)), max(1, round(width / 2)))
         assert np.array_equal(picture.pixels, whole)
-        assert np.array_equal(picture.part(31, 17, 140, 101), whole[17:101, 31:140])
 
 
 def test_large_pictures_are_read_smaller(tmp_path):
@@ -365,4 +368,4 @@ def test_large_pictures_are_read_smaller(tmp_path):
     with VideoWriter(path, 640, 320, Fraction(25)) as video:
         video.write(np.full((320, 640, 3), 90, np.uint8))
     (picture,) = read_pictures(path, Fraction(25), longest=200)
-    assert picture.size == (200, 100) and picture.pixels.shape == picture.part(0, 0, 200, 100).shape == (100, 200, 3)
+    assert picture.size == (200, 100) and picture.pixels.shape == picture.part(0, 0, 200, 100)[0].shape == (100, 200, 3)
