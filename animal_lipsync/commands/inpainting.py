@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,12 +117,9 @@ def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> Speec
 
 
 def _lora(text: str | None) -> tuple[str | None, float]:
-    """The file and the strength of FILE or FILE:STRENGTH."""
-    file, _, strength = (text or "").rpartition(":")
-    try:
-        return (file, float(strength)) if file else (text, 1.0)
-    except ValueError:  # the colon belongs to the file's name
-        return text, 1.0
+    """The file and the strength of FILE or FILE:STRENGTH; any other colon belongs to the file's name."""
+    found = re.fullmatch(r"(.+):(-?\d*\.?\d+)", text or "")
+    return (found[1], float(found[2])) if found else (text, 1.0)
 
 
 def _device(options: argparse.Namespace) -> str:
