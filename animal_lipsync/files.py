@@ -103,12 +103,12 @@ def beside(target: Path) -> Iterator[Path]:
     """
     _sweep(target.parent)
     while True:
-        folder = target.with_name(f".{target.stem[:40]}-{uuid4().hex[:8]}.partial")
+        folder = target.with_name(f".{target.stem[:20]}-{uuid4().hex[:8]}.partial")
         folder.mkdir()
         with held(folder) as is_mine:
             if is_mine is not False and folder.exists():  # else another program's sweep came in between
                 try:
-                    yield folder / target.name
+                    yield folder / f"new{target.suffix}"  # short, for Windows, where paths end at 260 characters
                 finally:
                     shutil.rmtree(folder, ignore_errors=True)
                 return
