@@ -148,7 +148,7 @@ def evaluation_page(
 
 
 def _row(name: str, measure: Measure, evaluations: list[Evaluation]) -> str:
-    values = [getattr(one, name) for one in evaluations]
+    values = [round(getattr(one, name), 2) for one in evaluations]
     faults = [measure.fault(value) for value in values if not np.isnan(value)] if measure.fault else []
     cells = []
     for value in values:
