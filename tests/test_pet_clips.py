@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from animal_lipsync import silences
+from animal_lipsync.cli import main
 from animal_lipsync.cutting import STEP, at_every_frame, cut_source
 from animal_lipsync.dataset import CROP, SAMPLE_RATE, PetDataset, piece_path
 from animal_lipsync.detection import detect_faces
@@ -366,3 +367,19 @@ def test_real_animals_are_told_apart(data):
 def test_a_piece_is_named_by_its_file(prepared):
     dataset = PetDataset.open(prepared)
     assert all(piece_path(prepared, name).is_file() for name in dataset.names)
+
+
+def test_the_command_tells_what_became_of_the_clips(fox, tmp_path, capsys):
+    folder, output = tmp_path / "clips", tmp_path / "dataset"
+    folder.mkdir()
+    write_picture(folder / "fox.png", fox)
+    assert main(["prepare-clips", str(folder), "-o", str(output), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["kept"] == told["pictures"] == 1 and told["dropped"] == 0
+    assert told["report"] == str(output / "report.html") and "yawns" in told["advice"]
+    reference = tmp_path / "reference.png"
+    write_picture(reference, np.full((300, 300, 3), 90, np.uint8))
+    again = ["prepare-clips", str(folder), "-o", str(output)]
+    assert main([*again, "--reference", str(reference)]) == 1
+    assert "from the front" in capsys.readouterr().err
+    assert main([*again, "--workers", "0"]) == 2
