@@ -59,10 +59,16 @@ class Painter:
 
     @property
     def decoder_blocks(self) -> list[nn.Module]:
-        """All but the last, which is the picture already."""
+        """All but the last, which is the picture already.
+
+        Raises:
+            ValueError: it has none, as that of TAESD.
+        """
         if hasattr(self.decoder, "up_blocks"):
             return list(self.decoder.up_blocks)[:-1]
-        return [level.block[-1] for level in list(self.decoder.up)[:0:-1]]
+        if hasattr(self.decoder, "up"):
+            return [level.block[-1] for level in list(self.decoder.up)[:0:-1]]
+        raise ValueError("This VAE has no levels to compare at; take that of Load MuseTalk, or the preset quick.")
 
 
 def token_positions() -> Tensor:

@@ -13,7 +13,6 @@ from torch import nn
 from animal_lipsync.audio import load_audio, resample
 from animal_lipsync.dataset import SAMPLE_RATE, FramePart, Piece, cut_faces, place_face, to_jpeg
 from animal_lipsync.engine import WarpEngine
-from animal_lipsync.hearing import log_mel
 from animal_lipsync.image import read_picture, to_frames, to_pixels
 from animal_lipsync.motion import speech_to_motion
 from animal_lipsync.musetalk import MouthNetworks, Painter
@@ -54,17 +53,16 @@ def speaking_piece(name: str, index: int, voice: Audio, *, frames: int | None = 
 
 
 def hear(voice: Audio) -> SpeechFeatures:
-    """What Whisper would hear, told more plainly: each of a state's five parts begins with the voice's bands."""
-    bands = np.concatenate(list(log_mel([voice])))
+    """What Whisper would hear, told plainly: how far a mouth is open that says it."""
     length = int(voice.duration * 50)
-    bands = bands[: 2 * length].reshape(length, -1)
+    opening = speech_to_motion(voice, Fraction(50)).resampled(Fraction(50), length).channel("jaw_open")
     states = np.zeros((length, 5, 384), np.float16)
-    states[..., : bands.shape[1]] = ((bands - bands.mean(0)) / (bands.std(0) + 1e-3))[:, None]
+    states[..., :64] = 3 * (opening - 0.3)[:, None, None]
     return SpeechFeatures(states, np.ones(length, np.float32), Fraction(length, 50))
 
 
 def small_painter(seed: int = 0) -> Painter:
-    """A painter of one level and a codec without weights: eight pixels are a latent, three of its channels colours."""
+    """A painter of two levels and a codec without weights: eight pixels are a latent, three of its channels colours."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(seed)
@@ -72,8 +70,8 @@ def small_painter(seed: int = 0) -> Painter:
         sample_size=32,
         in_channels=8,
         out_channels=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=(32, 64),
         layers_per_block=1,
         norm_num_groups=8,
