@@ -221,6 +221,11 @@ def test_the_rotation_a_telephone_writes_is_applied(tmp_path, turn, matrix, corn
     info = probe(path)
     assert frame.shape[:2] == (info.height, info.width) == ((64, 32) if turn % 180 else (32, 64))
     assert frame[corner].mean() > 240 and frame.mean() < 80
+    picture = next(read_pictures(path, info.frame_rate, longest=1920))
+    assert picture.size == (info.width, info.height)
+    part, x, y, _ = picture.part(8, 4, 20, 30)
+    height, width = part.shape[:2]
+    assert np.abs(part.astype(int) - frame[y : y + height, x : x + width]).max() <= 2
 
 
 def test_pixels_that_are_not_square_are_made_so(tmp_path):
