@@ -1,6 +1,7 @@
 """The training dashboard in ComfyUI's own page, in both renderers, while a recorded training is played."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from urllib.error import HTTPError
@@ -139,10 +140,27 @@ def test_stop_and_keep_reaches_the_node(training, server):
 def test_several_nodes_show_each_its_own(training, server):
     training.open({"steps": 60, "steps_per_second": 200}, {"steps": 90, "steps_per_second": 200, "ends": "failed"})
     server.wait(training.comfy.press_run())
-    training.wait_for("Finished", 0)
-    training.wait_for("Failed at step 90. The loss is no number.", 1)
-    steps = [training.dashboard(i).locator("dd").first.inner_text() for i in (0, 1)]
-    assert steps == ["60 / 60", "90 / 90"]
+    states = f"{SHOWN}.map(shown => shown.querySelector('.state').textContent)"
+    training.page.wait_for_function(f"() => {states}.filter(text => /^(Finished|Failed)/.test(text)).length === 2")
+    shown = {(training.state(i), training.dashboard(i).locator("dd").first.inner_text()) for i in (0, 1)}
+    assert shown == {
+        ("Finished: pet-1.safetensors", "60 / 60"),
+        ("Failed at step 90. The loss is no number.", "90 / 90"),
+    }
+
+
+def test_a_server_that_was_started_anew_knows_nothing_of_a_training(training, server):
+    training.open({"steps": 4000, "steps_per_second": 40})
+    prompt_id = training.comfy.press_run()
+    training.wait_for_step(5)
+    asked = re.compile(r"/animal_lipsync/training\?")
+    training.page.route(asked, lambda route: route.fulfill(json={}))
+    training.page.evaluate("() => comfyAPI.api.api.dispatchEvent(new CustomEvent('reconnected'))")
+    training.wait_for("ComfyUI was started anew")
+    training.page.unroute(asked)
+    place = training.page.evaluate("() => ({ node: String(app.graph.nodes[0].id), workflow: app.rootGraph.id })")
+    assert server.post("/animal_lipsync/stop_training", place) == {}
+    server.wait(prompt_id)
 
 
 def test_another_workflow_with_a_node_of_the_same_number_shows_nothing_of_it(training, server):

@@ -16,7 +16,10 @@ import { WORDS, fill } from "./words.mjs"
  * @property {() => Promise<void>} stop ask the training to end and keep what it has
  * @property {(file: object) => string} viewOf where the page finds a file of the server's
  */
-/** @typedef {{kind: string, [field: string]: any}} Event as nodes/dashboard.py tells it */
+/**
+ * @typedef {{kind: string, [field: string]: any}} Event as nodes/dashboard.py tells it; an end may also be for the reason
+ * "lost", when the server knows nothing of it any more
+ */
 
 const FACTS = ["step", "speed", "left", "memory", "rate"]
 const SETTLING = 0.1 // of a new step in the pace that is shown
@@ -36,7 +39,6 @@ export class TrainingDashboard {
   /** Seconds that a step takes, of late. */
   #pace = NaN
   #isStopping = false
-  #isLost = false
   #trouble = ""
   /** @type {View | null} null shows all of it */
   #view = null
@@ -62,20 +64,18 @@ export class TrainingDashboard {
 
   /** What the server knows of the newest training. @param {any} history {} for nothing */
   set history({ curve: columns, stopping, ...events }) {
-    this.#isLost = !events.start && this.#isRunning
-    if (!this.#isLost) {
-      this.#events = events
-      this.#rows = columns ? curve.rowsOf(columns) : []
-      this.#pace = 1 / (events.step?.steps_per_second ?? NaN)
-      this.#isStopping = Boolean(stopping)
-    }
+    this.#events = events
+    this.#rows = columns ? curve.rowsOf(columns) : []
+    this.#pace = 1 / (events.step?.steps_per_second ?? NaN)
+    this.#isStopping = Boolean(stopping)
+    this.#trouble = ""
     this.#refresh()
   }
 
   /** Something happened. @param {Event} event */
   receive(event) {
     const { kind } = event
-    if (kind === "start") Object.assign(this, { history: { start: event } })
+    if (kind === "start") this.history = { start: event }
     else if (kind === "stopping") this.#isStopping = true
     else this.#events[kind] = event
     if (kind !== "step") return this.#refresh()
@@ -85,8 +85,8 @@ export class TrainingDashboard {
     this.#showSteps()
   }
 
-  get #isRunning() {
-    return Boolean(this.#events.start) && !this.#events.end && !this.#isLost
+  get isRunning() {
+    return Boolean(this.#events.start) && !this.#events.end
   }
 
   /** Losses there are, the total first. */
@@ -111,10 +111,11 @@ export class TrainingDashboard {
 
   #refresh() {
     const { state, stop, preview, image, caption, notice, progress, facts } = this.#parts
-    const isRunning = this.#isRunning
+    const isRunning = this.isRunning
     const text = this.#describe()
     if (state.textContent !== text) state.textContent = text
-    state.classList.toggle("failed", this.#events.end?.reason === "failed" || this.#isLost || Boolean(this.#trouble))
+    const hasFailed = ["failed", "lost"].includes(this.#events.end?.reason)
+    state.classList.toggle("failed", hasFailed || Boolean(this.#trouble))
     stop.hidden = !isRunning
     stop.disabled = this.#isStopping
     for (const part of [progress, facts]) part.hidden = !this.#events.start
@@ -133,7 +134,6 @@ export class TrainingDashboard {
   #describe() {
     const [words, { start, end }] = [this.#words, this.#events]
     if (this.#trouble) return this.#trouble
-    if (this.#isLost) return words.lost
     if (!start) return ""
     const about = { output: start.output ?? "", step: (end?.step ?? 0).toLocaleString() }
     if (end) return `${fill(words[end.reason] ?? end.reason, about)} ${end.message ?? ""}`.trim()
@@ -146,7 +146,7 @@ export class TrainingDashboard {
     const done = this.#lastStep || this.#events.end?.step || 0
     progress.max = start.steps || 1
     progress.value = done
-    const isRunning = this.#isRunning
+    const isRunning = this.isRunning
     const texts = [
       `${done.toLocaleString()} / ${(start.steps ?? 0).toLocaleString()}`,
       isRunning ? curve.formatNumber(1 / this.#pace) : "–",

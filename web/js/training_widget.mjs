@@ -27,13 +27,15 @@ export function addTrainingWidget(node) {
   /** Events told that an answer under way may not know of yet. */
   let told = 0
   /** All of it, as it is when a page is loaded, a workflow opened or a server reached again. */
-  async function catchUp() {
+  async function catchUp({ type = "" } = {}) {
     const [now, before] = [shown, told]
     const answer = await api.fetchApi(`/animal_lipsync/training?${new URLSearchParams(JSON.parse(now))}`)
     if (!answer.ok || now !== shown || scope.disposed) return
     const history = await answer.json()
-    if (told === before) dashboard.history = history
-    else catchUp()
+    if (told !== before) return catchUp()
+    const isLost = type === "reconnected" && dashboard.isRunning && !history.start
+    if (isLost) dashboard.receive({ kind: "end", reason: "lost" })
+    else dashboard.history = history
   }
   scope.every(LOOK, () => {
     const place = JSON.stringify(placeOf(node) ?? {})
