@@ -40,7 +40,7 @@ RATE = Fraction(25)
 """Frames per second of a piece."""
 STEP = 3
 """Frames from one in which heads are followed to the next; `calm` evens out what moves faster."""
-EVERY = 8
+EVERY = 6
 """Of those, from one search of the whole picture to the next."""
 LONGEST_SIDE = 1920
 """Pixels; larger frames are read this large."""
@@ -237,7 +237,9 @@ def hold_head(frame: Picture | np.ndarray, box: np.ndarray) -> FramePart:
 
 def at_every_frame(track: FaceTrack, count: int) -> FaceTrack:
     """A track that was followed in every `STEP`-th of `count` frames; visible where clear at both ends of a step."""
-    is_clear = track.visible & (track.score.mean(1) >= CLEAR)
+    # a search tells how a head was seen since the one before
+    unclear = np.pad(track.visible & (track.score.mean(1) < CLEAR), (0, EVERY))
+    is_clear = track.visible & ~np.lib.stride_tricks.sliding_window_view(unclear, EVERY + 1).any(1)
     last = len(track) - 1
     at = np.minimum(np.arange(count) / STEP, last)
     before, share = np.floor(at).astype(int), at % 1

@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 
 from animal_lipsync import silences
 from animal_lipsync.cli import main
-from animal_lipsync.cutting import STEP, at_every_frame, cut_source
+from animal_lipsync.cutting import EVERY, STEP, at_every_frame, cut_source
 from animal_lipsync.dataset import CROP, SAMPLE_RATE, PetDataset, piece_path
 from animal_lipsync.detection import detect_faces
 from animal_lipsync.engine import WarpEngine
@@ -63,6 +63,12 @@ def test_a_head_is_between_where_it_was_followed():
     x = every.keypoints[:, 5, 0]
     assert x[: STEP + 1] == pytest.approx(np.linspace(40, 70, STEP + 1))
     assert every.visible.tolist() == [True] * (STEP + 1) + [False] * (8 - STEP - 1)
+
+
+def test_a_head_that_turned_away_was_not_seen_since_the_last_search():
+    track = joined(*[make_face() for _ in range(3 * EVERY)])
+    track.score[2 * EVERY :] = 0.2
+    assert at_every_frame(track, 3 * EVERY * STEP).visible.nonzero()[0].tolist() == list(range((EVERY - 1) * STEP + 1))
 
 
 def write_clip(path, frames, *, sound=None, crf=18):
