@@ -127,7 +127,7 @@ def test_a_training_survives_that_the_page_is_loaded_anew(training, server):
 def test_stop_and_keep_reaches_the_node(training, server):
     training.open({"steps": 4000, "steps_per_second": 40})
     prompt_id = training.comfy.press_run()
-    training.wait_for_step(10)
+    training.wait_for("Training pet-")
     stop = training.dashboard().get_by_role("button", name="Stop and keep")
     stop.focus()
     training.page.keyboard.press("Enter")
@@ -152,7 +152,7 @@ def test_several_nodes_show_each_its_own(training, server):
 def test_a_server_that_was_started_anew_knows_nothing_of_a_training(training, server):
     training.open({"steps": 4000, "steps_per_second": 40})
     prompt_id = training.comfy.press_run()
-    training.wait_for_step(5)
+    training.wait_for("Training pet-")
     asked = re.compile(r"/animal_lipsync/training\?")
     training.page.route(asked, lambda route: route.fulfill(json={}))
     training.page.evaluate("() => comfyAPI.api.api.dispatchEvent(new CustomEvent('reconnected'))")
@@ -180,6 +180,7 @@ def test_another_workflow_with_a_node_of_the_same_number_shows_nothing_of_it(tra
 def test_it_goes_on_in_the_other_renderer_and_in_a_subgraph(training, server):
     training.open({"steps": 300, "steps_per_second": 30})
     prompt_id = training.comfy.press_run()
+    training.wait_for("Training pet-")
     training.wait_for_step(20)
     toggle = "vue => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)"
     vue = training.comfy.renderer == "nodes-2.0"
@@ -199,7 +200,7 @@ def test_it_goes_on_in_the_other_renderer_and_in_a_subgraph(training, server):
     try:
         training.page.wait_for_timeout(500)
         prompt_id = training.comfy.press_run()
-        training.wait_for_step(5)
+        training.wait_for("Training pet-")
         training.dashboard().get_by_role("button", name="Stop and keep").click()
         training.wait_for("Stopped at step")
         server.wait(prompt_id)
@@ -247,6 +248,7 @@ def test_screenshots(theme, training, server):
     training.open({"steps": 300, "steps_per_second": 60}, {})
     training.page.evaluate("() => { app.graph.nodes[1].mode = 2 }")
     prompt_id = training.comfy.press_run()
+    training.wait_for("Training pet-")
     training.wait_for_step(230)
     training.page.locator(CHART).first.hover(position={"x": 220, "y": 60})
     for scale in (1.0, 0.5):
