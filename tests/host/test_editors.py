@@ -394,7 +394,7 @@ def test_a_head_that_was_not_found_is_drawn(editor, comfyui):
     (track,) = Faces.from_json(editor.value).tracks
     (x1, y1, x2, y2) = track.boxes[0]
     assert x2 - x1 == pytest.approx(y2 - y1, rel=0.02) and 0 < x1 < x2 < 800
-    assert editor.page.locator("[data-point=chin]:visible").is_visible()
+    editor.page.locator("[data-point=chin]:visible").wait_for(timeout=10_000)  # drawn with the next picture
 
 
 def test_a_large_picture_and_a_video_of_one_frame(editor, comfyui):
