@@ -71,13 +71,14 @@ class Training:
     def state(self, index: int = 0) -> str:
         return self.dashboard(index).locator(".state").inner_text()
 
-    def wait_for(self, text: str, index: int = 0):
-        state = f"{SHOWN}[{index}]?.querySelector('.state').textContent"
-        self.page.wait_for_function(f"text => {state}?.includes(text)", arg=text, timeout=60_000)
+    def wait_for(self, text: str):
+        """Until one of the nodes says so; they lie in the page in no order."""
+        state = "shown.querySelector('.state').textContent"
+        self.page.wait_for_function(f"text => {SHOWN}.some(shown => {state}.includes(text))", arg=text, timeout=60_000)
 
-    def wait_for_step(self, step: int, index: int = 0):
-        chart = f"{SHOWN}[{index}]?.querySelector('canvas').ariaValueMax"
-        self.page.wait_for_function(f"step => Number({chart}) >= step", arg=step, timeout=60_000)
+    def wait_for_step(self, step: int):
+        chart = "Number(shown.querySelector('canvas').ariaValueMax)"
+        self.page.wait_for_function(f"step => {SHOWN}.some(shown => {chart} >= step)", arg=step, timeout=60_000)
 
     def total_at_start(self) -> str:
         """What the first row of the chart shows."""
