@@ -25,7 +25,7 @@ TOGETHER = 8
 def before_and_after(piece: Piece, voice: Voice, painter: Painter, lora: Lora) -> Iterator[np.ndarray]:
     """The animal of a piece says what a voice does: (HEIGHT, WIDTH, 3) uint8, left without the LoRA, right with it."""
     engine = InpaintEngine(painter.networks, batch=TOGETHER, guide=WarpEngine())
-    order = pingpong_indices(len(piece), len(voice.speech))
+    order = iter(pingpong_indices(len(piece), len(voice.speech)))
     at = 0
     while rows := list(islice(order, TOGETHER)):
         frames = torch.stack([piece.crop(row) for row in rows]).to(painter.networks.device)

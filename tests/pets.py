@@ -57,7 +57,7 @@ def hear(voice: Audio) -> SpeechFeatures:
     length = int(voice.duration * 50)
     opening = speech_to_motion(voice, Fraction(50)).resampled(Fraction(50), length).channel("jaw_open")
     states = np.zeros((length, 5, 384), np.float16)
-    states[..., :64] = 3 * (opening - 0.3)[:, None, None]
+    states[...] = 5 * (opening - 0.3)[:, None, None]
     return SpeechFeatures(states, np.ones(length, np.float32), Fraction(length, 50))
 
 
@@ -70,8 +70,8 @@ def small_painter(seed: int = 0) -> Painter:
         sample_size=32,
         in_channels=8,
         out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         block_out_channels=(32, 64),
         layers_per_block=1,
         norm_num_groups=8,
