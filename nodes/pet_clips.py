@@ -71,7 +71,8 @@ class PreparePetClips(io.ComfyNode):
         clips, output = Path(folder_paths.get_input_directory()) / folder, _dataset_folder(name)
         picture = None if reference is None else next(to_pixel_frames(reference, [0]))
         bar = ProgressBar(1000)
-        with closing(prepare_clips(clips, output, reference=picture)) as steps:
+        # one process, this one: others could import neither ComfyUI's main module nor this package
+        with closing(prepare_clips(clips, output, reference=picture, workers=1)) as steps:
             for step in steps:
                 throw_exception_if_processing_interrupted()
                 bar.update_absolute(round(1000 * step.share))

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -389,3 +390,15 @@ def test_the_command_tells_what_became_of_the_clips(fox, tmp_path, capsys):
     assert main([*again, "--reference", str(reference)]) == 1
     assert "from the front" in capsys.readouterr().err
     assert main([*again, "--workers", "0"]) == 2
+
+
+def test_a_process_that_dies_costs_its_file_alone(clips, prepared, tmp_path):
+    killed = False
+    for _ in prepare_clips(clips, tmp_path / "dataset", workers=2):
+        if not killed and active_children():
+            active_children()[0].kill()
+            killed = True
+    lost = [entry for entry in PetDataset.open(tmp_path / "dataset").pieces if "process died" in entry.reason]
+    assert len(lost) == 1
+    prepare(clips, tmp_path / "dataset")
+    assert (tmp_path / "dataset" / "dataset.json").read_bytes() == (prepared / "dataset.json").read_bytes()
