@@ -66,6 +66,7 @@ def even_out(crops: Tensor) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)  # what is loaded within it could never be trained by
 def load_openness(device: str = "cpu") -> OpennessNet:
     network = OpennessNet()
     path = files(__package__) / "weights" / "openness.safetensors"

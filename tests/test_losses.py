@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from animal_lipsync import losses
 from animal_lipsync.engine import WarpEngine
-from animal_lipsync.openness import openness
+from animal_lipsync.openness import load_openness, openness
 from tests.animals import pose, rough_picture, sample_fox, soft_picture
 
 MASK = torch.zeros(1, 256, 256)
@@ -78,3 +78,13 @@ def test_a_critic_learns_to_tell_and_a_painter_to_persuade_it(rule):
     critic.eval()  # or spectral norm goes on
     assert losses.persuade(critic(painted), rule) > losses.persuade(critic(real), rule)
     assert losses.match_features(critic(painted), critic(real)) > losses.match_features(critic(real), critic(real)) == 0
+
+
+def test_opening_can_be_trained_by_after_it_was_looked_at_in_inference_mode():
+    picture, face = sample_fox()
+    load_openness.cache_clear()
+    with torch.inference_mode():
+        openness(picture, face)
+    painted = picture.clone().requires_grad_(True)
+    losses.opening(painted, face, torch.ones(1)).backward()
+    assert painted.grad.abs().max() > 0
