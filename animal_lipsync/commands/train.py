@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def shares(text: str) -> dict[str, float]:
         found = {name: float(share) for name, share in (part.split("=") for part in text.split(","))}
     except ValueError:
         found = {}
-    if not found or found.keys() - set(KINDS) or min(found.values()) < 0 or not sum(found.values()):
+    if not found or found.keys() - set(KINDS) or min(found.values()) < 0 or not 0 < sum(found.values()) < inf:
         raise argparse.ArgumentTypeError(f"expected KIND=NUMBER,... of {', '.join(KINDS)}, got {text}")
     return found
 
