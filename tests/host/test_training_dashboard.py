@@ -246,7 +246,7 @@ def test_what_was_never_trained_has_no_history(server):
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_screenshots(theme, training, server):
     training.page.evaluate("theme => app.extensionManager.setting.set('Comfy.ColorPalette', theme)", theme)
-    training.open({"steps": 300, "steps_per_second": 60}, {})
+    training.open({"steps": 300 + len(theme), "steps_per_second": 60}, {})  # not the same again: that is cached
     training.page.evaluate("() => { app.graph.nodes[1].mode = 2 }")
     prompt_id = training.comfy.press_run()
     training.wait_for("Training pet-")
