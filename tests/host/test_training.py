@@ -40,7 +40,7 @@ def loras(comfyui) -> Path:
 
 def test_clips_become_a_lora_that_core_puts_on_with_every_key(comfyui, weights):
     prompt = graph(comfyui, "rex", learning_rate=1e-2)
-    prompt["save"] = comfyui.node("SaveVideo", video=["train", 3])
+    prompt["save"] = comfyui.node("SaveVideo", video=["train", 3], format="auto", codec="auto")
     prompt["plot"] = comfyui.node("LossGraphNode", loss=["train", 1])
     outputs = comfyui.run(prompt)
     assert outputs["plot"]["images"]
@@ -75,7 +75,7 @@ def test_cancelled_it_keeps_the_last_checkpoint_and_goes_on_from_there(comfyui, 
     prompt = graph(comfyui, "cancelled", steps=300)
     assert is_cancelled(comfyui.cancel(prompt, "train"), "AnimalLipSync_TrainPetLora")
     assert not (loras(comfyui) / "cancelled.safetensors").exists()
-    assert comfyui.unfinished == []
+    assert not [path for path in comfyui.unfinished if path.suffix == ".mp4"]
     runs = next(comfyui.base.rglob("runs/cancelled"))
     assert (runs / "log.jsonl").exists()
     comfyui.run(graph(comfyui, "cancelled", steps=1))
@@ -105,6 +105,7 @@ def trained(name, comfyui, weights):
 
 @pytest.mark.parametrize("name", sorted(TRAINED))
 def test_a_workflow_opens_and_runs(name, trained, page, comfyui):
+    page.page.evaluate("() => app.refreshComboInNodes()")  # R
     page.open(json.loads((ROOT / "workflows" / f"{name}.json").read_text()))
     assert page.red_nodes() == []
     prompt = page.prompt()
@@ -116,7 +117,7 @@ def test_a_workflow_opens_and_runs(name, trained, page, comfyui):
     for node in prompt.values():
         node["inputs"] = {key: ["short", 0] if value == [loaded, 0] else value for key, value in node["inputs"].items()}
         if node["class_type"] == "AnimalLipSync_TrainPetLora":
-            node["inputs"] |= {"steps": 1, "batch": 1}
+            node["inputs"] |= {"steps": 2, "batch": 1}  # core cannot plot a single loss
     prompt["short"] = comfyui.node("TrimAudioDuration", audio=[loaded, 0], start_index=0.5, duration=0.3)
     outputs = comfyui.run(prompt)
     (saved,) = (outputs[id] for id, node in prompt.items() if node["class_type"] == "SaveVideo")
