@@ -1,9 +1,10 @@
-"""Make the training pictures that no camera took: drawn animals, art of open packages, nothing at all, opened mouths.
+"""Make the training pictures that no camera took: drawn animals, art of open packages, no animal at all, opened mouths.
 
-    python dev/keypoints/compose.py --data DATA --art ART --empty FOLDER --out MORE
+    python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --out MORE
 
-ART holds the pictures that art.json names; FOLDER holds pictures without any animal. Into MORE go JPEGs and faces.json:
-what train.py reads besides labels.json. A face of one `held_out` style, and every sixth drawing, is never trained on.
+ART holds the pictures that art.json names, THINGS transparent pictures of people and things (KIND_STYLE-NAME.png, KIND
+people or thing), FOLDER pictures without any animal. Into MORE go JPEGs and faces.json: what train.py reads besides
+labels.json. What is drawn in a held-out style, and every sixth drawing and empty picture, is never trained on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from animal_lipsync.types import FaceTrack, MouthMotion
 from animal_lipsync.warp import jaw_field
 
 SIDE = 320
-HELD_OUT_STYLE = "twemoji"
+HELD_OUT_STYLES = ("twemoji", "micah", "notionists")
 
 
 class Album:
@@ -101,7 +102,7 @@ def paste(rng, background: Image.Image, art: Image.Image, label: dict, *, share:
     return image, label | {"box": placed.round(1).tolist(), "keypoints": points.round(1).tolist() or None}
 
 
-# ---------------------------------------------------------------- the four kinds
+# ---------------------------------------------------------------- the five kinds
 
 
 def compose_drawings(album: Album, backgrounds: Backgrounds, count: int):
@@ -123,7 +124,7 @@ def compose_art(album: Album, backgrounds: Backgrounds, folder: Path, times: int
         points[:, :2] = points[:, :2] * per_cent - (left, top)
         style = entry["file"].split("_")[0]
         label = {"species": entry["species"], "box": box.tolist(), "keypoints": points.tolist()}
-        label |= {"pose": entry["pose"], "source": style, "held_out": style == HELD_OUT_STYLE}
+        label |= {"pose": entry["pose"], "source": style, "held_out": style in HELD_OUT_STYLES}
         for i in range(times):
             name = f"{Path(entry['file']).stem}_{i}"
             rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -139,6 +140,32 @@ def compose_nothing(album: Album, folder: Path):
                   held_out=is_held_out(path.stem))  # fmt: skip
 
 
+def compose_collages(album: Album, backgrounds: list[Image.Image], folder: Path, count: int):
+    """People and things, one in eight collages of held-out styles only."""
+    things = {True: {"people": [], "thing": []}, False: {"people": [], "thing": []}}
+    for path in sorted(folder.iterdir()):
+        kind, style = path.stem.split("-")[0].split("_")
+        things[style in HELD_OUT_STYLES][kind].append(path)
+    for i in range(count):
+        rng, held_out = np.random.default_rng(i), i % 8 == 0
+        background = backgrounds[rng.integers(len(backgrounds))].resize((SIDE, SIDE), Image.BICUBIC)
+        if rng.random() < 0.4:
+            background = Image.new("RGB", (SIDE, SIDE), tuple(int(v) for v in rng.integers(0, 256, 3)))
+        for _ in range(rng.integers(1, 7)):
+            kind = "thing" if rng.random() < 0.25 and not held_out else "people"
+            paths = things[held_out][kind]
+            thing = Image.open(paths[rng.integers(len(paths))]).convert("RGBA")
+            size = SIDE * math.exp(rng.uniform(math.log(0.15), math.log(0.95)))
+            thing = thing.resize([max(1, round(n * size / max(thing.size))) for n in thing.size], Image.BICUBIC)
+            if rng.random() < 0.5:
+                thing = thing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            thing = thing.rotate(rng.normal(0, 12), Image.BICUBIC, expand=True)
+            at = [int(rng.uniform(-0.15 * n, SIDE - 0.85 * n)) for n in thing.size]
+            background.paste(thing, at, thing)
+        album.add(f"collage_{i}", background, species=None, box=None, keypoints=None, source="nothing",
+                  held_out=held_out)  # fmt: skip
+
+
 def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
     x1, y1, x2, y2 = picture["box"].tolist()
@@ -148,7 +175,7 @@ def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     crop = Image.fromarray(pixels[top : int(y2 + 0.7 * size), left : int(x2 + 0.5 * size)])
     scale = min(1.0, 240 / size)
     crop = crop.resize([max(2, round(n * scale)) for n in crop.size], Image.LANCZOS)
-    points = picture["keypoints"].numpy().astype(np.float64)
+    points = picture["keypoints"][:9].numpy().astype(np.float64)
     points[:, :2] = (points[:, :2] - (left, top)) * scale
     box = (np.array([x1, y1, x2, y2]) - (left, top, left, top)) * scale
     kind = ("cat", "dog")[picture["species"]]
@@ -195,9 +222,10 @@ def compose_open_mouths(album: Album, pictures: list[dict]):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "art", "empty", "out"):
+    for name in ("data", "art", "things", "empty", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--drawings", type=int, default=900)
+    parser.add_argument("--collages", type=int, default=480)
     parser.add_argument("--times", type=int, default=3, help="how often each piece of art is shown")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -207,6 +235,7 @@ def main():
     compose_nothing(album, args.empty)
     empty = [Image.open(path).convert("RGB") for path in sorted(args.empty.iterdir()) if not is_held_out(path.stem)]
     backgrounds = Backgrounds(empty, pictures)
+    compose_collages(album, empty, args.things, args.collages)
     compose_art(album, backgrounds, args.art, args.times)
     compose_drawings(album, backgrounds, args.drawings)
     compose_open_mouths(album, pictures)
