@@ -57,7 +57,7 @@ def hear(voice: Audio) -> SpeechFeatures:
     length = int(voice.duration * 50)
     opening = speech_to_motion(voice, Fraction(50)).resampled(Fraction(50), length).channel("jaw_open")
     states = np.zeros((length, 5, 384), np.float16)
-    states[...] = 5 * (opening - 0.3)[:, None, None]
+    states[..., :64] = 3 * (opening - 0.3)[:, None, None]
     return SpeechFeatures(states, np.ones(length, np.float32), Fraction(length, 50))
 
 
