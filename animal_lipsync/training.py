@@ -338,6 +338,12 @@ def fit(
         replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
 
 
+def logged_losses(folder: str | os.PathLike) -> list[float]:
+    """The `total` of every step of the run in `folder`, also of those before it was taken up again."""
+    lines = (Path(folder) / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["total"] for line in lines]
+
+
 def learn(batch: Batch, run: Run, painter: Painter, rate: float, processes: int = 1) -> dict[str, Tensor]:
     """One step of the painter and, if there is one, of its critic: each loss as it counts, and their sum `total`."""
     config, networks = run.config, painter.networks

@@ -19,7 +19,7 @@ from ..animal_lipsync.image import write_picture
 from ..animal_lipsync.lora import Lora
 from ..animal_lipsync.pairs import RATE, SHARES, Pairs, listen, sample_voices
 from ..animal_lipsync.speech_features import speech_features
-from ..animal_lipsync.training import PRESETS, Step, TrainConfig, fit
+from ..animal_lipsync.training import PRESETS, Step, TrainConfig, fit, logged_losses
 from .dashboard import Dashboard
 from .media import with_progress, write_video
 from .networks import to_painter
@@ -152,14 +152,14 @@ class TrainPetLora(io.ComfyNode):
             pairs = Pairs(pieces, voices, hear, shares=shares)
             painter = to_painter(model, vae, positions=positions)
             run = fit(config, pairs, painter, folder, output, told=TOLD, stopped=lambda: dashboard.stopped)
-            loss_map = _train(run, config, dashboard, preset, output)
+            _train(run, config, dashboard, preset, output)
             lora = Lora.load(output)
             piece = max(pieces, key=len)
             shown = Clip(WIDTH, HEIGHT, RATE, len(voices[0].speech), lambda count: iter(()))
             frames = with_progress(before_and_after(piece, voices[0], painter, lora), shown.frames)
             video, preview = write_video(frames, shown, sounds[0], PREVIEW_CRF)
         done = int(lora.told["animal_lipsync.steps"])
-        return io.NodeOutput(lora.state(), loss_map, done, video, ui=preview)
+        return io.NodeOutput(lora.state(), {"loss": logged_losses(folder)}, done, video, ui=preview)
 
 
 TOOLTIPS = {
@@ -170,14 +170,13 @@ TOOLTIPS = {
 TOLD = {"animal_lipsync.licence": "That of the MuseTalk it was trained on, and of the pictures of the pet."}
 
 
-def _train(run, config: TrainConfig, dashboard: Dashboard, preset: str, output: Path) -> dict[str, list[float]]:
-    """Follow a run, telling the page, until it ends or the artist cancels: LOSS_MAP."""
+def _train(run, config: TrainConfig, dashboard: Dashboard, preset: str, output: Path) -> None:
+    """Follow a run, telling the page, until it ends or the artist cancels."""
     dashboard.post({"kind": "start", "steps": config.steps, "preset": preset, "output": output.name})
-    bar, losses, done = ProgressBar(config.steps), [], 0
+    bar, done = ProgressBar(config.steps), 0
     try:
         for step in run:
             comfy.model_management.throw_exception_if_processing_interrupted()
-            losses.append(step.losses["total"])
             done = step.step
             bar.update_absolute(done)
             _tell(step, dashboard)
@@ -188,7 +187,6 @@ def _train(run, config: TrainConfig, dashboard: Dashboard, preset: str, output: 
         _end(dashboard, done, "failed", str(error))
         raise
     _end(dashboard, done, "stopped" if dashboard.stopped else "finished", f"Saved as {output.name} in models/loras.")
-    return {"loss": losses}
 
 
 def _tell(step: Step, dashboard: Dashboard) -> None:

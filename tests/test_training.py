@@ -17,7 +17,7 @@ pytest.importorskip("diffusers", reason="diffusers is not installed")
 from animal_lipsync.documents import FormatError
 from animal_lipsync.lora import Lora
 from animal_lipsync.pairs import Pairs, listen
-from animal_lipsync.training import PRESETS, TrainConfig, TrainingError, fit
+from animal_lipsync.training import PRESETS, TrainConfig, TrainingError, fit, logged_losses
 from animal_lipsync.types import Audio
 from tests.pets import hear, sample_voice, small_painter, speaking_piece
 
@@ -152,6 +152,7 @@ def test_a_finished_run_gives_its_lora_again_without_a_step(pairs, tmp_path):
     first = tensors(where[1])
     os.remove(where[1])
     assert list(fit(TrainConfig(steps=2, **SHORT), pairs, small_painter(), *where)) == []
+    assert len(logged_losses(where[0])) == 2
     assert all(torch.equal(a, b) for a, b in zip(first, tensors(where[1]), strict=True))
 
 
