@@ -1,7 +1,7 @@
 // @ts-check
 // The comparison on its node; it holds no value.
 import { Compare } from "./compare.mjs"
-import { viewUrl } from "./host.mjs"
+import { ownType, viewUrl } from "./host.mjs"
 
 const SMALLEST = 280
 const ROOMY = [460, 520]
@@ -10,7 +10,7 @@ const ROOMY = [460, 520]
 export function addCompareWidget(node) {
   const element = document.createElement("div")
   const compare = new Compare(element)
-  const widget = node.addDOMWidget("comparison", "ANIMAL_COMPARE", element, {
+  const widget = node.addDOMWidget("comparison", ownType("ANIMAL_COMPARE"), element, {
     getMinHeight: () => SMALLEST,
     hideOnZoom: false,
     serialize: false,

@@ -2,7 +2,7 @@
 // The face editors as widgets of nodes.
 import { button, element } from "./dom.mjs"
 import { FacePicker } from "./face_picker.mjs"
-import { LOOK, faceServer, recordEdit, setWidget, watchSource, widgetOf } from "./host.mjs"
+import { LOOK, faceServer, ownType, recordEdit, setWidget, watchSource, widgetOf } from "./host.mjs"
 import { KeypointEditor } from "./keypoint_editor.mjs"
 import { Scope } from "./scope.mjs"
 import { addStyle, followTheme } from "./theme.mjs"
@@ -118,7 +118,7 @@ function tell(widget, text) {
 function textWidget(node, name, type, scope, document, shown, height) {
   addStyle(new URL("face_editors.css", import.meta.url).href)
   followTheme(scope, shown)
-  const widget = node.addDOMWidget(name, type, shown, {
+  const widget = node.addDOMWidget(name, ownType(type), shown, {
     getValue: () => document.text,
     setValue: (text) => (document.text = text),
     getMinHeight: () => height,

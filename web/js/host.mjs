@@ -50,6 +50,15 @@ export async function localWords() {
   return known[language]?.animalLipSync ?? {}
 }
 
+let types = 0
+
+/**
+ * A type of one widget alone. Nodes 2.0 (frontend 1.47) does not notice that Undo made a node anew: it goes on showing
+ * the element of the old widget, which nothing listens to any more, unless the new one differs in name or type.
+ * @param {string} type
+ */
+export const ownType = (type) => `${type}_${++types}`
+
 /** @param {any} node @param {string} name */
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name)
 

@@ -1,7 +1,7 @@
 // @ts-check
 // The viseme editor as a widget of a node.
 import { api } from "../../../scripts/api.js"
-import { ask, recordEdit, sourceFile, viewUrl, widgetOf } from "./host.mjs"
+import { ask, ownType, recordEdit, sourceFile, viewUrl, widgetOf } from "./host.mjs"
 import { Scope } from "./scope.mjs"
 import { Timeline } from "./timeline.mjs"
 import { WORDS } from "./words.mjs"
@@ -43,7 +43,7 @@ export function timelineWidget(node, name) {
       return answer.json()
     },
   })
-  const widget = node.addDOMWidget(name, "ANIMAL_TIMELINE", element, {
+  const widget = node.addDOMWidget(name, ownType("ANIMAL_TIMELINE"), element, {
     getValue: () => editor.value,
     setValue: (/** @type {unknown} */ value) => (editor.value = value),
     getMinHeight: () => SMALLEST.height,

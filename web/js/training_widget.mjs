@@ -1,7 +1,7 @@
 // @ts-check
 // The training dashboard on its node; it holds no value.
 import { api } from "../../../scripts/api.js"
-import { LOOK, ask, placeOf, viewUrl } from "./host.mjs"
+import { LOOK, ask, ownType, placeOf, viewUrl } from "./host.mjs"
 import { Scope } from "./scope.mjs"
 import { TrainingDashboard } from "./training.mjs"
 
@@ -54,7 +54,7 @@ export function addTrainingWidget(node) {
   dashboards.add(receive)
   scope.onDispose(() => dashboards.delete(receive))
 
-  const widget = node.addDOMWidget("training", "ANIMAL_TRAINING", element, {
+  const widget = node.addDOMWidget("training", ownType("ANIMAL_TRAINING"), element, {
     getMinHeight: () => SMALLEST,
     hideOnZoom: false,
     serialize: false,
