@@ -81,6 +81,26 @@ class ComfyPage:
         assert answer.value.ok, answer.value.text()
         return answer.value.json()["prompt_id"]
 
+    def move_and_undo(self):
+        """Move the first node, then press Ctrl+Z: the frontend makes every node anew with the number it had."""
+        x, y = self.page.evaluate(
+            """() => {
+                const [node] = app.graph.nodes
+                const place = [...node.pos]
+                const { changeTracker } = app.extensionManager.workflow.activeWorkflow
+                changeTracker.captureCanvasState()
+                window.undone = node
+                node.pos = [place[0] + 40, place[1]]
+                changeTracker.captureCanvasState()
+                return place
+            }"""
+        )
+        self.page.locator("body").press("Control+z")
+        self.page.wait_for_function(
+            "([x, y]) => app.graph.nodes.some(node => node.id === undone.id && node !== undone && node.pos[0] === x)",
+            arg=[x, y],
+        )
+
     def wait_for_video(self, filename: str):
         """Until a node shows this video, decoded."""
         self.page.wait_for_function(

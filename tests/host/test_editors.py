@@ -436,6 +436,30 @@ def test_a_deleted_node_leaves_nothing_behind(editor, page):
     assert asked == []
 
 
+def test_undo_of_the_page_leaves_the_editors_that_listen(page):
+    page.page.evaluate(
+        """() => {
+            app.graph.clear()
+            const kinds = ["EditKeypoints", "EditVisemes", "Compare", "ChooseFace", "MakeAnimalTalk", "TrainPetLora"]
+            kinds.forEach((kind, i) => {
+                const node = LiteGraph.createNode("AnimalLipSync_" + kind)
+                node.pos = [60 + 720 * (i % 3), 80 + 900 * Math.floor(i / 3)]
+                app.graph.add(node)
+            })
+        }"""
+    )
+    page.fit()
+    shown = """() => app.graph.nodes.flatMap(node => node.widgets)
+        .filter(({ element }) => element?.matches("[class*=als-], .animal-timeline"))
+        .map(({ name, element }) => [name, element.isConnected])"""
+    names = ["keypoints", "edits", "comparison", "pick", "by_hand", "training"]
+    page.page.wait_for_timeout(500)
+    assert page.page.evaluate(shown) == [[name, True] for name in names]
+    page.move_and_undo()
+    page.page.wait_for_timeout(500)
+    assert page.page.evaluate(shown) == [[name, True] for name in names]
+
+
 def test_a_click_chooses_who_speaks(page, comfyui):
     fox = read_picture(SAMPLES / "fox.jpg")[::2, ::2]
     write_picture(comfyui.base / "input" / "two.png", np.concatenate([fox, fox[:, ::-1]], axis=1))
