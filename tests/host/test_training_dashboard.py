@@ -209,6 +209,19 @@ def test_it_goes_on_in_the_other_renderer_and_in_a_subgraph(training, server):
         training.page.evaluate("() => app.canvas.setGraph(app.rootGraph)")
 
 
+def test_it_goes_on_after_undo(training, server):
+    training.open({"steps": 4000, "steps_per_second": 40})
+    prompt_id = training.comfy.press_run()
+    training.wait_for("Training pet-")
+    training.wait_for_step(20)
+    training.comfy.move_and_undo()
+    training.wait_for_step(80)
+    training.dashboard().get_by_role("button", name="Stop and keep").click()
+    training.wait_for("Stopped at step")
+    server.wait(prompt_id)
+    assert training.history()["end"]["reason"] == "stopped"
+
+
 def test_a_hundred_thousand_steps_stay_few_rows(training, server):
     training.open({"steps": 100_000, "steps_per_second": 1e6})
     server.wait(training.comfy.press_run())
