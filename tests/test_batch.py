@@ -71,6 +71,12 @@ def test_workers_end_with_a_batch_that_is_killed(tmp_path):
             time.sleep(0.1)
 
 
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch):
+    """Ray keeps a token in the home folder, which is another one in each test."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+
 @pytest.fixture
 def cluster():
     """Ray on three nodes of one worker each, the first of which only keeps the books."""

@@ -73,7 +73,7 @@ def _write_and_read(folder: str) -> bool:
 
 
 def test_many_programs_may_write_at_once(tmp_path):
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert all(pool.map(_write_and_read, [str(tmp_path)] * 4))
     assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
 
