@@ -448,6 +448,7 @@ def test_undo_of_the_page_leaves_the_editors_that_listen(page):
             })
         }"""
     )
+    page.open(page.workflow() | {"id": "99999999-1111-2222-3333-444444444444"})  # Undo gives a new one its id
     page.fit()
     shown = """() => app.graph.nodes.flatMap(node => node.widgets)
         .filter(({ element }) => element?.matches("[class*=als-], .animal-timeline"))

@@ -211,6 +211,8 @@ def test_it_goes_on_in_the_other_renderer_and_in_a_subgraph(training, server):
 
 def test_it_goes_on_after_undo(training, server):
     training.open({"steps": 4000, "steps_per_second": 40})
+    workflow = training.comfy.workflow() | {"id": "99999999-1111-2222-3333-444444444444"}
+    training.comfy.open(workflow)  # Undo gives a new one its id
     prompt_id = training.comfy.press_run()
     training.wait_for("Training pet-")
     training.wait_for_step(20)
