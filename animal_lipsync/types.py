@@ -287,7 +287,7 @@ class MouthMotion:
             # lips that meet for one frame are not seen to meet between two others
             close = self.channels.index("mouth_close")
             met = np.flatnonzero(self.values[:, close] == 1)
-            nearest = np.rint(met * float(frame_rate / self.frame_rate)).astype(int)
+            nearest = np.array([round(frame * frame_rate / self.frame_rate) for frame in met.tolist()], int)
             values[nearest[nearest < length], close] = 1
         return replace(self, values=values, frame_rate=frame_rate)
 
