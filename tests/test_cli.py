@@ -434,7 +434,7 @@ def test_whatever_ends_a_command_leaves_no_unfinished_file(folder, signals):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         deadline = time.monotonic() + 60
-        while not list(folder.glob(".out-*.mp4")) and time.monotonic() < deadline:
+        while not list(folder.glob(".out-*.partial/*.mp4")) and time.monotonic() < deadline:
             time.sleep(0.05)
         for number in signals:
             process.send_signal(number)
