@@ -49,7 +49,8 @@ def tensors(path) -> list[torch.Tensor]:
 
 
 def test_the_loss_falls(pairs, tmp_path):
-    config = TrainConfig(steps=16, **SHORT | {"show_every": 99})
+    parts = {"parts": ALL["parts"], "early": True, "show_every": 99}
+    config = TrainConfig(steps=24, **SHORT | parts)
     losses = [
         step.losses["total"]
         for step in fit(config, pairs, small_painter(), tmp_path / "run", tmp_path / "a.safetensors")
