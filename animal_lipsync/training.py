@@ -90,7 +90,7 @@ class TrainConfig:
     statistics: float = 0.0
     """Of the middle of the network against the network without the LoRA: one more pass through it."""
     critic: float = 0.0
-    """Of a critic's verdicts and, once more, of what it sees: 1.3 million more weights, some 5 % more time a step."""
+    """Of the verdicts of a critic of 1.3 million weights, trained beside, and once more of what it sees."""
     critic_from: int = 500
     """Step at which the critic is heard; it learns from the start."""
     rule: Rule = "hinge"
@@ -99,7 +99,7 @@ class TrainConfig:
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     """adamw8bit keeps its moments in a quarter of the memory and needs bitsandbytes."""
     repeat: bool = True
-    """Compute the inner values of blocks again rather than keep them: half the memory for a third more time."""
+    """Compute the inner values of blocks again rather than keep them: less memory, more time."""
     seed: int = 0
     keep_every: int = 100
     """Steps between checkpoints."""
