@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 
 from animal_lipsync.image import read_picture, to_frames
-from animal_lipsync.schemas import LOWER_LIP, SCHEMAS
+from animal_lipsync.schemas import LOWER_LIP
 from animal_lipsync.types import Faces, FaceTrack, MouthMotion
 
 # unit: half a mouth's width (front) or its length (side); origin: the upper lip
@@ -38,15 +38,6 @@ def make_face(points=FRONT, *, at=(64.0, 64.0), size=16.0, turn=0.0, species="do
         np.ones(frames, bool),
         species,
     )
-
-
-def mirrored(face: FaceTrack, width: float) -> FaceTrack:
-    """The face in the picture of that width flipped left to right."""
-    order = list(SCHEMAS[face.schema].mirror)
-    keypoints, boxes = face.keypoints[:, order].copy(), face.boxes[:, [2, 1, 0, 3]].copy()
-    keypoints[..., 0] = width - keypoints[..., 0]
-    boxes[:, [0, 2]] = width - boxes[:, [0, 2]]
-    return replace(face, keypoints=keypoints, boxes=boxes, score=face.score[:, order])
 
 
 def joined(*faces: FaceTrack) -> FaceTrack:

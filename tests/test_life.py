@@ -6,13 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from animal_lipsync.augmentation import mirror
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_pixels
 from animal_lipsync.life import LIFE_CHANNELS, life_field
 from animal_lipsync.preservation import Preservation
 from animal_lipsync.rig import build_rig
 from animal_lipsync.schemas import CHIN, LEFT_EYE, RIGHT_EYE
-from tests.animals import FRONT, SIDE, any_faces, make_face, mirrored, pose, rough_picture, sample_fox, soft_picture
+from tests.animals import FRONT, SIDE, any_faces, make_face, pose, rough_picture, sample_fox, soft_picture
 
 engine = WarpEngine()
 WIDTH, HEIGHT = 144, 120
@@ -199,7 +200,7 @@ def test_life_in_a_mirrored_picture_is_mirrored(turn):
     motion = pose(head_yaw=20, head_roll=10, head_pitch=5, blink_left=1, brow=0.5)
     other = pose(head_yaw=-20, head_roll=-10, head_pitch=5, blink_right=1, brow=0.5)
     moved = engine(picture, face, motion)
-    twin = engine(picture.flip(3), mirrored(face, 145), other).flip(3)
+    twin = engine(picture.flip(3), mirror(face, 145), other).flip(3)
     assert (moved - picture).abs().max() > 0.05
     assert (moved - twin).abs().max() < 0.02
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from animal_lipsync.augmentation import mirror
 from animal_lipsync.lower_face import calm, lower_face_mask, place_lower_face
 from animal_lipsync.schemas import CHIN, LEFT_EYE, MOUTH_LEFT, MOUTH_RIGHT, NOSE, RIGHT_EYE, UPPER_LIP
 from animal_lipsync.types import FaceTrack
-from tests.animals import joined, make_face, mirrored
+from tests.animals import joined, make_face
 
 
 def in_square(face: FaceTrack) -> np.ndarray:
@@ -31,7 +32,7 @@ def test_a_turned_head_is_upright_with_its_chin_near_the_bottom(turn, size):
 @given(st.floats(-180, 180))
 def test_a_mirrored_head_has_a_mirrored_square(turn):
     face = make_face(at=(300, 300), size=40, turn=turn)
-    a, b = in_square(face)[0], in_square(mirrored(face, 640))[0]
+    a, b = in_square(face)[0], in_square(mirror(face, 640))[0]
     order = [1, 0, 2, 4, 3, 5, 6, 7, 8]
     assert np.allclose(a * (1, 1), (1, 0) + b[order] * (-1, 1), atol=1e-3)
 

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from animal_lipsync.augmentation import mirror
 from animal_lipsync.rig import BIRDS, SHUT_GAP, build_rig
 from animal_lipsync.schemas import LOWER_LIP, SCHEMAS, UPPER_LIP
-from tests.animals import FRONT, SIDE, any_faces, joined, make_face, mirrored
+from tests.animals import FRONT, SIDE, any_faces, joined, make_face
 
 LENGTHS = ("left", "right", "left_drop", "right_drop", "jaw", "nose", "gap", "half_width", "reach")
 """Fields of a rig that are pixels and have no direction."""
@@ -42,7 +43,7 @@ def test_a_mouth_from_the_side_hinges_at_its_corners_and_is_free_at_its_lips():
     right = build_rig(make_face(SIDE, size=50))
     assert right.profile == 1 and right.facing == 1
     np.testing.assert_allclose(right.left, 47.5, rtol=0.01)
-    left = build_rig(mirrored(make_face(SIDE, size=50), 128))
+    left = build_rig(mirror(make_face(SIDE, size=50), 128))
     assert left.profile == 1 and left.facing == -1
     np.testing.assert_allclose(left.right, right.left)
 
@@ -109,7 +110,7 @@ def test_a_face_twice_as_large_elsewhere_has_the_same_mouth_twice_as_large(point
 @given(plausible, angles, st.sampled_from([0.0, 0.4]), st.sampled_from(["dog", "parrot"]))
 def test_a_mirrored_face_has_the_mirrored_mouth(points, degrees, gap, species):
     face = make_face(points, size=30, gap=gap, species=species, turn=degrees)
-    rig, other = build_rig(face), build_rig(mirrored(face, 128))
+    rig, other = build_rig(face), build_rig(mirror(face, 128))
     twins = {"left": "right", "left_drop": "right_drop"}
     for name, twin in {**twins, "jaw": "jaw", "nose": "nose", "gap": "gap"}.items():
         np.testing.assert_allclose(getattr(other, name), getattr(rig, twin), atol=1e-3, err_msg=name)
