@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+GRAIN_TILE = 256
+"""Pixels after which the grain repeats."""
 LUMA = (0.2126, 0.7152, 0.0722)
 """BT.709."""
 
@@ -67,3 +69,10 @@ def measure_appearance(frames: Tensor, across: Tensor) -> Appearance:
         softness.reshape(count, 1, 1),
         grain.reshape(count, 1, 1),
     )
+
+
+def film_grain(x: int, y: int, width: int, height: int) -> Tensor:
+    """(height, width) noise of deviation 1 that belongs to the pixels from (`x`, `y`) on, in whatever crop they lie."""
+    tile = torch.randn(GRAIN_TILE, GRAIN_TILE, generator=torch.Generator().manual_seed(0))
+    rows, columns = torch.arange(y, y + height) % GRAIN_TILE, torch.arange(x, x + width) % GRAIN_TILE
+    return tile[rows[:, None], columns]

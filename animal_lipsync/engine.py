@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .appearance import measure_appearance
-from .inside import OpenMouth, fill_mouth, muzzle, muzzle_box
+from .appearance import film_grain, measure_appearance
+from .inside import OpenMouth, fill_mouth, muzzle, muzzle_boxes
 from .life import LifeField, life_field
 from .lipline import find_lip_line
 from .mouth import paint_tongue_out
@@ -30,27 +30,32 @@ STILL = 2e-3
 
 @dataclass(frozen=True, eq=False)
 class WarpEngine:
-    """Opens the mouth by bending the picture: the `MouthEngine` driven by a `MouthMotion`."""
+    """Opens the mouth by bending the picture: the `MouthEngine` driven by a `MouthMotion`.
+
+    A frame comes out alike in whatever batch it is drawn, so a clip may be drawn in parts.
+    """
 
     reference: OpenMouth | None = None
 
     def region(self, face: FaceTrack, motion: MouthMotion, width: int, height: int) -> tuple[int, int, int, int]:
         """x1, y1, x2, y2 of the part of a `width` x `height` frame that these frames may change; may be empty."""
         seen = np.broadcast_to(face.visible, len(motion))
-        lows, highs = [], []
-        for rows, is_side, rig, _ in (view for blended in (False, True) for view in _views(face, seen, blended)):
+        lows, highs, stride = [], [], 1
+        for rows, is_side, rig, size, _ in (view for blended in (False, True) for view in _views(face, seen, blended)):
             some = slice(None) if len(face) == 1 else rows
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side)
             life = life_field(face[some], rig[some], motion[rows], (0, 0, width, height))
             for low, high in (field.extent() for field in (jaw, life) if field):
                 lows.append(np.floor(low.min(0)) - 2)
                 highs.append(np.ceil(high.max(0)) + 2)
-            measured = muzzle_box(jaw, width, height)
-            lows.append(measured[:2])
-            highs.append(measured[2:])
+            stride = max(stride, _stride(size))
+            measured = muzzle_boxes(jaw, size, width, height)
+            lows.append(measured[:, :2].min(0))
+            highs.append(measured[:, 2:].max(0))
         if not lows:
             return 0, 0, 0, 0
-        x1, y1 = np.clip(np.min(lows, 0), 0, (width, height)).astype(int).tolist()
+        # the nodes of a frame's bend lie at the same pixels in every region
+        x1, y1 = (np.clip(np.min(lows, 0), 0, (width, height)) // stride * stride).astype(int).tolist()
         x2, y2 = np.clip(np.max(highs, 0), 0, (width, height)).astype(int).tolist()
         return x1, y1, max(x2, x1), max(y2, y1)
 
@@ -89,7 +94,7 @@ class WarpEngine:
         parts = []
         # a reference picture shows one view only
         blended = self.reference is None and not (is_still and len(frames) == 1)
-        for rows, is_side, rig, share in _views(face, seen, blended):
+        for rows, is_side, rig, size, share in _views(face, seen, blended):
             some = slice(None) if len(frames) == 1 else rows
             jaw = jaw_field(rig[some], motion[rows], is_side=is_side, device=frames.device)
             if is_still and len(frames) == 1 and not rig.gap[0]:
@@ -97,7 +102,7 @@ class WarpEngine:
                 jaw = replace(jaw, line=find_lip_line(frames, rest))
             whole = canvas or (0, 0, width, height)
             life = life_field(face[some], rig[some], motion[rows], whole, device=frames.device)
-            parts.append((rows, share, self._pose(frames[some], jaw, life, face.species)))
+            parts.append((rows, share, self._pose(frames[some], jaw, life, size, whole, face.species)))
         if len(parts) == 1 and len(parts[0][2]) == len(motion):
             return parts[0][2]
         out = out.clone()
@@ -105,10 +110,12 @@ class WarpEngine:
             out[rows] = torch.lerp(out[rows], posed, torch.tensor(share, device=out.device).reshape(-1, 1, 1, 1))
         return out
 
-    def _pose(self, frames: Tensor, jaw: JawField, life: LifeField | None, species: str) -> Tensor:
+    def _pose(
+        self, frames: Tensor, jaw: JawField, life: LifeField | None, size: float, canvas: tuple, species: str
+    ) -> Tensor:
         height, width = frames.shape[2:]
         # 1. Solve the bend at the nodes
-        stride = 2 ** int(np.clip(np.log2(float(jaw.half_width.mean()) / NODES), 1, 4))
+        stride = _stride(size)
         nodes_y, nodes_x = (torch.arange(0, n + stride, stride, device=frames.device) + 0.5 for n in (height, width))
         x, y = nodes_x.reshape(1, 1, -1), nodes_y.reshape(1, -1, 1)
         lower, upper, bend = _bend(x, y, jaw, life)
@@ -120,9 +127,9 @@ class WarpEngine:
             (left, right), (top, bottom) = ((box[i] // stride, -(-box[i + 2] // stride)) for i in (0, 1))
             rows = slice(top * stride, min(bottom * stride + 1, height))
             columns = slice(left * stride, min(right * stride + 1, width))
-            size = rows.stop - rows.start, columns.stop - columns.start
+            box_size = rows.stop - rows.start, columns.stop - columns.start
             lower, upper = (
-                _upsample(half[..., top : bottom + 1, left : right + 1], stride)[..., : size[0], : size[1]]
+                _upsample(half[..., top : bottom + 1, left : right + 1], stride)[..., : box_size[0], : box_size[1]]
                 for half in (lower, upper)
             )
             ys = torch.arange(rows.start, rows.stop, device=frames.device).reshape(1, -1, 1) + 0.5
@@ -151,9 +158,13 @@ class WarpEngine:
         for area, darkness in lashes:
             out[..., area[0], area[1]] *= 1 - 0.55 * darkness[:, None]
         if box is not None:
-            look = measure_appearance(muzzle(frames, jaw), torch.cat([jaw.across_x, jaw.across_y], 2)[:, 0])
+            across = torch.cat([jaw.across_x, jaw.across_y], 2)[:, 0]
+            look = measure_appearance(muzzle(frames, jaw, size), across)
             part = out[..., rows, columns]
-            colour, cover = fill_mouth(frames, jaw, look, a, b, lips, species=species, reference=self.reference)
+            x, y = (start - round(edge) for start, edge in zip((columns.start, rows.start), canvas, strict=False))
+            grain = film_grain(x, y, *part.shape[:1:-1]).to(out.device)
+            inside = {"size": size, "grain": grain, "species": species, "reference": self.reference}
+            colour, cover = fill_mouth(frames, jaw, look, a, b, lips, **inside)
             part += (colour - part) * cover[:, None]
             out_share = jaw.tongue_over_lip()
             if bool((out_share > 0).any()) and not jaw.is_side:
@@ -164,21 +175,30 @@ class WarpEngine:
 
 
 def _views(face: FaceTrack, seen: np.ndarray, blended: bool):
-    """Of the visible frames seen from the front and then of those seen from the side: row numbers, which it is, the rig
-    of all frames, and how much each row counts over what was drawn before.
+    """Of the visible frames seen from the front and then of those seen from the side, alike in size: row numbers, which
+    it is, the rig of all frames, half a mouth's width to half an octave, and how much each row counts over what was
+    drawn before.
 
     Blended, a head on its way from one view to the other is seen as both.
     """
     rig = build_rig(face)
     for is_side in (False, True):
+        view = build_rig(face, is_side=is_side) if blended else rig
         if blended:
             share = rig.turned if is_side else np.float32(rig.turned < 1)
         else:
             share = np.float32((rig.profile > 0.5) == is_side)
         share = np.broadcast_to(share, len(seen))
-        rows = np.flatnonzero(seen & (share > 0))
-        if len(rows):
-            yield rows, is_side, build_rig(face, is_side=is_side) if blended else rig, share[rows]
+        sizes = np.broadcast_to(NODES * 2 ** (np.floor(2 * np.log2(view.half_width / NODES)) / 2), len(seen))
+        wanted = seen & (share > 0)
+        for size in np.unique(sizes[wanted]):
+            rows = np.flatnonzero(wanted & (sizes == size))
+            yield rows, is_side, view, float(size), share[rows]
+
+
+def _stride(size: float) -> int:
+    """Pixels from node to node of the bend of a mouth half as wide as `size`."""
+    return 2 ** int(np.clip(np.log2(size / NODES), 1, 4))
 
 
 def _bend(x: Tensor, y: Tensor, jaw: JawField, life: LifeField | None) -> tuple[Tensor, Tensor, Tensor]:

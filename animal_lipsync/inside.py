@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,6 +46,8 @@ def fill_mouth(
     b: Tensor,
     lips: tuple[Tensor, Tensor],
     *,
+    size: float,
+    grain: Tensor,
     species: str,
     reference: OpenMouth | None,
 ) -> tuple[Tensor, Tensor]:
@@ -54,6 +57,8 @@ def fill_mouth(
         frames: (N or 1, 3, H, W) the source.
         a, b: (N or 1, h, w) mouth coordinates of the pixels to fill.
         lips: b of the upper and lower lip at those pixels.
+        size: pixels, about half a mouth's width, alike for all frames.
+        grain: (h, w) noise of deviation 1.
 
     Returns:
         (N, 3, h, w) colours in [0, 1] and (N, h, w) coverage in [0, 1].
@@ -68,51 +73,51 @@ def fill_mouth(
     else:
         u = u / jaw.narrow
 
-    texture = _inside(frames, jaw, look, species, reference, pixels=max(a.shape[1:]))
+    texture = _inside(frames, jaw, look, species, reference, size=size)
     grid = torch.stack([to_texture(u, is_side=jaw.is_side).expand_as(v), 2 * v - 1], -1)
     colour = sample_grid(texture, grid, align_corners=True)
-    grain = torch.randn(colour.shape[2:], generator=torch.Generator().manual_seed(0)).to(colour.device)
     return (colour + grain * look.grain[:, None]).clamp_(0, 1), cover.clamp_(min=0)
 
 
-def muzzle(frames: Tensor, jaw: JawField) -> Tensor:
-    """The part of the frames whose light, sharpness and grain count."""
-    x1, y1, x2, y2 = muzzle_box(jaw, *frames.shape[:1:-1])
-    return frames[..., y1:y2, x1:x2]
+def muzzle(frames: Tensor, jaw: JawField, size: float) -> Tensor:
+    """(N, 3, h, w) the part of each frame whose light, sharpness and grain count."""
+    boxes = muzzle_boxes(jaw, size, *frames.shape[:1:-1]).tolist()
+    boxes = boxes * len(frames) if len(boxes) == 1 else boxes
+    return torch.stack([frame[:, y1:y2, x1:x2] for frame, (x1, y1, x2, y2) in zip(frames, boxes, strict=True)])
 
 
-def muzzle_box(jaw: JawField, width: int, height: int) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 of the square round the mouths, within the frame; small, because measuring takes time."""
-    reach = float((2.0 * jaw.half_width.max()).clamp(12, 48))
-    x, y = float(jaw.origin_x.mean()), float(jaw.origin_y.mean())
-    x1, y1 = (int(min(max(c - reach, 0), max(n - 2 * reach, 0))) for c, n in ((x, width), (y, height)))
-    return x1, y1, min(x1 + int(2 * reach), width), min(y1 + int(2 * reach), height)
+def muzzle_boxes(jaw: JawField, size: float, width: int, height: int) -> np.ndarray:
+    """(N, 4) x1, y1, x2, y2 of the square round each mouth, within the frame; small, because measuring takes time."""
+    side = int(np.clip(4 * size, 24, 96))
+    middle = torch.cat([jaw.origin_x, jaw.origin_y], 2)[:, 0].cpu().numpy()
+    corner = np.clip(np.floor(middle) - side // 2, 0, np.maximum([width - side, height - side], 0)).astype(int)
+    return np.concatenate([corner, np.minimum(corner + side, [width, height])], 1)
 
 
-def _inside(frames, jaw: JawField, look: Appearance, species: str, reference: OpenMouth | None, *, pixels: int):
+def _inside(frames, jaw: JawField, look: Appearance, species: str, reference: OpenMouth | None, *, size: float):
     """(N, 3, h, w) the inside in lip coordinates, u along w and v along h: small, whatever the picture's size."""
-    width = min(max(pixels, 16), TEXTURE_WIDTH)
+    width = int(np.clip(2 * size, 16, TEXTURE_WIDTH))
     u, v = lip_coordinates(width, width // 2, is_side=jaw.is_side, device=frames.device)
     if jaw.is_side:
-        a, size = u * jaw.length, jaw.length
+        a, half = u * jaw.length, jaw.length
     else:
-        a, size = u * jaw.narrow * torch.where(u < 0, jaw.left, jaw.right), jaw.half_width
+        a, half = u * jaw.narrow * torch.where(u < 0, jaw.left, jaw.right), jaw.half_width
     lip_up, lip_low = jaw.lips(a)
     gap = lip_low - lip_up
-    own = smoothstep((jaw.gap / size - OWN_INSIDE) / 0.2)
+    own = smoothstep((jaw.gap / half - OWN_INSIDE) / 0.2)
     if reference is not None:
         colour = _reference_inside(reference, jaw, look, u, v)
     else:
         dentition = dentition_of(species, beak=jaw.beak)
         colour = paint_mouth(
-            gap / size, light=look.light, slant=look.slant, dentition=dentition, is_side=jaw.is_side, beak=jaw.beak
+            gap / half, light=look.light, slant=look.slant, dentition=dentition, is_side=jaw.is_side, beak=jaw.beak
         )
         if bool((own > 0).any()):
             colour = colour + (_shown_inside(frames, jaw, u, v) - colour) * own[:, None]
-    near = torch.minimum(v, (1 - v) * 0.8) * gap / (0.055 * size)
+    near = torch.minimum(v, (1 - v) * 0.8) * gap / (0.055 * half)
     rim = 0.9 * smoothstep(1 - near) * (1 - own)
     colour = colour + (0.55 * _lip_colour(frames, jaw) - colour) * rim[:, None]
-    return blur(colour, (look.softness * width / pixels).clamp(max=4.0))
+    return blur(colour, (look.softness * width / (2 * jaw.half_width)).clamp(0.02, 4.0))
 
 
 def _reference_inside(reference: OpenMouth, jaw: JawField, look: Appearance, u: Tensor, v: Tensor) -> Tensor:
@@ -126,7 +131,7 @@ def _reference_inside(reference: OpenMouth, jaw: JawField, look: Appearance, u: 
         )
     picture = reference.picture.to(u.device)
     theirs = jaw_field(rig, MouthMotion.from_channels(1, 1), is_side=is_side, device=u.device)
-    light = measure_appearance(muzzle(picture, theirs), torch.as_tensor(rig.across, device=u.device)).light
+    light = measure_appearance(muzzle(picture, theirs, float(rig.half_width[0])), torch.as_tensor(rig.across, device=u.device)).light
     return (_shown_inside(picture, theirs, u, v) * look.light / light).clamp(0, 1)
 
 

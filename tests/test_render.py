@@ -101,6 +101,18 @@ def test_all_frames_of_a_clip_part_their_lips_alike(batch_size):
     assert np.abs(pixels[1:].astype(int) - pixels[0]).max() <= 1
 
 
+@pytest.mark.parametrize("count", [1, 24])
+@pytest.mark.parametrize("degrees", [0, 8])
+def test_a_part_of_a_clip_is_drawn_as_in_the_whole(count, degrees):
+    size = np.geomspace(20, 38, count)
+    faces = [make_face(at=(120 + i, 130), size=size[i], gap=0.2) for i in range(count)]
+    face, motion = joined(*faces), talk(24, head_pitch=degrees)
+    frames = [to_pixels(soft_picture(270, 260))[0]] * 24
+    whole, _ = rendered(frames, face, motion)
+    part, _ = rendered(frames[7:], face[7:] if count > 1 else face, motion[7:])
+    assert np.abs(whole[7:].astype(int) - part).max() <= 1
+
+
 def test_what_a_frame_says_has_changed_is_all_that_has(picture, batch_size):
     frames = clip(3)
     sources = [picture] * 5 + [frames[0], frames[0], frames[1]] + [picture] * 4
