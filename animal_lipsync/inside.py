@@ -131,7 +131,8 @@ def _reference_inside(reference: OpenMouth, jaw: JawField, look: Appearance, u: 
         )
     picture = reference.picture.to(u.device)
     theirs = jaw_field(rig, MouthMotion.from_channels(1, 1), is_side=is_side, device=u.device)
-    light = measure_appearance(muzzle(picture, theirs, float(rig.half_width[0])), torch.as_tensor(rig.across, device=u.device)).light
+    across = torch.as_tensor(rig.across, device=u.device)
+    light = measure_appearance(muzzle(picture, theirs, float(rig.half_width[0])), across).light
     return (_shown_inside(picture, theirs, u, v) * look.light / light).clamp(0, 1)
 
 
