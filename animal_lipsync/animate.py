@@ -57,11 +57,8 @@ def animate(
         ValueError: clip, face and voice do not fit each other.
         OSError: the output cannot be written.
     """
-    count = output_frames(clip, motion, voice)
-    motion = motion.resampled(clip.frame_rate, count)
-    if len(face) > 1:
-        face = face[pingpong_indices(len(face), count)]
-        motion = ease_where_lost(motion, face.visible)
+    face, motion = frame_by_frame(clip, face, motion, voice)
+    count = len(motion)
     blocks, sample_rate, channels = open_sound(voice)
     frames = render(clip.read(count), face, motion, engine, device=device)
     with VideoWriter(
@@ -75,6 +72,18 @@ def animate(
         # what is left is shorter than a frame
         for block in blocks:
             video.write_audio(block)
+
+
+def frame_by_frame(
+    clip: Clip, face: FaceTrack, motion: Drive, voice: str | os.PathLike | Audio
+) -> tuple[FaceTrack, Drive]:
+    """The face, unless it is a still's, and the motion at every frame that `animate` writes."""
+    count = output_frames(clip, motion, voice)
+    motion = motion.resampled(clip.frame_rate, count)
+    if len(face) > 1:
+        face = face[pingpong_indices(len(face), count)]
+        motion = ease_where_lost(motion, face.visible)
+    return face, motion
 
 
 def ease_where_lost(motion: Drive, visible: np.ndarray) -> Drive:

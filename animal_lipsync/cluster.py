@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 from .batch import Job, Make, Result, attempt
@@ -55,3 +56,32 @@ def run_on_ray(jobs: Iterable[Job], make: Make, *, folder: Path, address: str | 
 def _attempt_in(folder: str, make: Make, row, key: str) -> Result:
     os.chdir(folder)
     return attempt(make, row, key)
+
+
+def share_out_on_ray(task: str, jobs: Iterable[dict]) -> Iterator[tuple[dict, object | Exception]]:
+    """As `workers.share_out`, on the cluster that this process is a worker of; a job's answers come when it is over."""
+    import ray
+
+    remote = ray.remote(num_cpus=CORES, max_retries=RETRIES)(_answers)
+    running = {remote.remote(task, job): job for job in jobs}
+    try:
+        while running:
+            (finished,), _ = ray.wait(list(running), num_returns=1)
+            job = running.pop(finished)
+            try:
+                answers = ray.get(finished)
+            except ray.exceptions.RayError as error:
+                answers = [RuntimeError(f"lost by the cluster: {str(error).splitlines()[0]}")]
+            for answer in answers:
+                yield job, answer
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+
+
+def _answers(task: str, job: dict) -> list:
+    module, name = task.split(":")
+    try:
+        return list(getattr(import_module(f".{module}", __package__), name)(**job))
+    except Exception as error:
+        return [error]

@@ -63,7 +63,6 @@ class VideoWriter:
             raise ValueError(f"channels must be 1 or 2, got {channels}; `read_audio` mixes more down to 2.")
         self.frame_rate = Fraction(frame_rate).limit_denominator(1001)  # also of a float such as 29.97
         self.frames = 0
-        self.samples = 0
         self._shape = (height, width, 3)
         self._sample_rate, self._channels = sample_rate, channels
         self._options = {"crf": str(crf), "preset": preset}
@@ -85,13 +84,7 @@ class VideoWriter:
         context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
         context.color_range = 1  # limited
         context.thread_count = 0  # as many as there are cores
-        self._audio = None
-        if self._sample_rate:
-            # whatever the voice was recorded at: at these rates the packets, and so the error in length, are short
-            rate = 44_100 if self._sample_rate % 11_025 == 0 else 48_000
-            self._audio = self._container.add_stream("aac", rate=rate)
-            self._audio.layout = "mono" if self._channels == 1 else "stereo"
-            self._audio.bit_rate = 96_000 * self._channels
+        self._sound = SoundTrack(self._container, self._sample_rate, self._channels) if self._sample_rate else None
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -110,8 +103,8 @@ class VideoWriter:
             raise ValueError(f"No frame came for {self.path}; the source or the voice is empty.")
         with self._disk_errors():
             self._container.mux(self._video.encode(None))
-            if self._audio:
-                self._container.mux(self._audio.encode(None))
+            if self._sound:
+                self._sound.finish()
             self._container.close()
             os.replace(self._partial, self._target)
 
@@ -144,15 +137,13 @@ class VideoWriter:
         Raises:
             OSError: as `write`.
         """
-        if len(block.waveform) != self._channels:
-            raise ValueError(f"the sound must have {self._channels} channels, got {len(block.waveform)}.")
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block.waveform, np.float32), format="fltp", layout=self._audio.layout.name
-        )
-        frame.sample_rate, frame.pts, frame.time_base = block.sample_rate, self.samples, Fraction(1, block.sample_rate)
         with self._disk_errors():
-            self._container.mux(self._audio.encode(frame))
-        self.samples += block.waveform.shape[1]
+            self._sound.write(block)
+
+    @property
+    def samples(self) -> int:
+        """Of sound, so far."""
+        return self._sound.samples if self._sound else 0
 
     def _to_yuv(self, pixels: np.ndarray) -> av.VideoFrame:
         height, width = pixels.shape[:2]
@@ -181,14 +172,45 @@ class VideoWriter:
                 (y1 - top) // step : (y2 - top) // step, (x1 - left) // step : (x2 - left) // step
             ]
 
-    @contextmanager
     def _disk_errors(self):
-        try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            raise OSError(
-                error.errno, f"Cannot write {self.path} ({error.strerror}); check the folder and the free space."
-            ) from None
+        return disk_errors(self.path)
+
+
+class SoundTrack:
+    """The sound of a video file that is being written: AAC, whatever the voice was recorded at."""
+
+    def __init__(self, container: av.container.OutputContainer, sample_rate: int, channels: int):
+        # at these rates the packets, and so the error in length, are short
+        rate = 44_100 if sample_rate % 11_025 == 0 else 48_000
+        self._container = container
+        self._stream = container.add_stream("aac", rate=rate)
+        self._stream.layout = "mono" if channels == 1 else "stereo"
+        self._stream.bit_rate = 96_000 * channels
+        self._channels = channels
+        self.samples = 0
+
+    def write(self, block: Audio) -> None:
+        if len(block.waveform) != self._channels:
+            raise ValueError(f"the sound must have {self._channels} channels, got {len(block.waveform)}.")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block.waveform, np.float32), format="fltp", layout=self._stream.layout.name
+        )
+        frame.sample_rate, frame.pts, frame.time_base = block.sample_rate, self.samples, Fraction(1, block.sample_rate)
+        self._container.mux(self._stream.encode(frame))
+        self.samples += block.waveform.shape[1]
+
+    def finish(self) -> None:
+        self._container.mux(self._stream.encode(None))
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike):
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        raise OSError(
+            error.errno, f"Cannot write {path} ({error.strerror}); check the folder and the free space."
+        ) from None
 
 
 def write_video(
@@ -214,3 +236,38 @@ def write_video(
             while rate and video.samples * video.frame_rate < video.frames * rate and (block := next(blocks, None)):
                 video.write_audio(block)
             yield frame
+
+
+def join_videos(path: str | os.PathLike, parts: Iterable[str | os.PathLike], sound: str | os.PathLike | Audio) -> None:
+    """Write a video of the pictures of `parts`, one after the other and as they are, and of `sound`.
+
+    Args:
+        parts: silent videos of one `VideoWriter`'s settings.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    blocks, sample_rate, channels = open_sound(sound)
+    target, frames, track, stream = write_target(path), 0, None, None
+    with disk_errors(path), beside(target) as partial:
+        with av.open(partial, "w", options={"movflags": "+faststart+use_metadata_tags"}) as container:
+            for part in parts:
+                with av.open(part) as source:
+                    (pictures,) = source.streams.video
+                    if stream is None:
+                        stream = container.add_stream_from_template(pictures)
+                        track = SoundTrack(container, sample_rate, channels)
+                    frame_rate, time_base = pictures.average_rate, pictures.time_base
+                    shift = round(frames / frame_rate / time_base)
+                    for packet in source.demux(pictures):
+                        if packet.dts is None:  # the end
+                            continue
+                        packet.stream, packet.pts, packet.dts = stream, packet.pts + shift, packet.dts + shift
+                        container.mux(packet)
+                        frames += 1
+                        while track.samples * frame_rate < frames * sample_rate and (block := next(blocks, None)):
+                            track.write(block)
+            for block in blocks:
+                track.write(block)
+            track.finish()
+        os.replace(partial, target)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from animal_lipsync.image import read_picture, to_frames
 from animal_lipsync.schemas import LOWER_LIP
-from animal_lipsync.types import Faces, FaceTrack, MouthMotion
+from animal_lipsync.types import Audio, Faces, FaceTrack, MouthMotion
 
 # unit: half a mouth's width (front) or its length (side); origin: the upper lip
 FRONT = [[-1.0, -1.9], [1.0, -1.9], [0, -0.8], [-1, -0.25], [1, -0.25], [0, 0], [0, 0], [0, 0.95], [0, -2.1]]
@@ -108,3 +108,11 @@ def any_poses(draw) -> MouthMotion:
     amount = st.sampled_from([0.0, 1.0]) | st.floats(0, 1)
     names = ("jaw_open", "mouth_wide", "mouth_pucker", "mouth_close", "tongue_out")
     return pose(**{name: draw(amount) for name in names})
+
+
+def speak(seconds, *, sample_rate=16_000, channels=1):
+    """A buzz that swells three times a second, as syllables do."""
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    buzz = np.sin(2 * np.pi * 140 * t) + 0.6 * np.sin(2 * np.pi * 1000 * t)
+    buzz = 0.4 * buzz * np.sin(np.pi * 3 * t) ** 2
+    return Audio(np.tile(buzz.astype(np.float32), (channels, 1)), sample_rate)

@@ -15,17 +15,9 @@ from animal_lipsync.engine import WarpEngine
 from animal_lipsync.image import to_pixels
 from animal_lipsync.types import Audio, MouthMotion
 from animal_lipsync.video import probe, read_frames
-from tests.animals import make_face, pose, rough_picture, soft_picture
+from tests.animals import make_face, pose, rough_picture, soft_picture, speak
 
 WIDTH, HEIGHT = 81, 75
-
-
-def speak(seconds, *, sample_rate=16_000, channels=1):
-    """A buzz that swells three times a second, as syllables do."""
-    t = np.arange(round(seconds * sample_rate)) / sample_rate
-    buzz = np.sin(2 * np.pi * 140 * t) + 0.6 * np.sin(2 * np.pi * 1000 * t)
-    buzz = 0.4 * buzz * np.sin(np.pi * 3 * t) ** 2
-    return Audio(np.tile(buzz.astype(np.float32), (channels, 1)), sample_rate)
 
 
 def write_sound(path, audio, *, codec="pcm_f32le"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from animal_lipsync.batch import Journal, Result, Row, read_manifest, row_key, run_here
 from animal_lipsync.cli import main
-from animal_lipsync.commands.batch import columns
+from animal_lipsync.commands.batch import columns, make
 from animal_lipsync.image import to_pixels, write_picture
 from animal_lipsync.video import probe
 from tests.animals import as_document, make_face, soft_picture
@@ -129,6 +129,20 @@ def folder(tmp_path):
         cut.setparams(voice.getparams())
         cut.writeframes(voice.readframes(voice.getframerate() // 5))
     return tmp_path
+
+
+def test_one_long_video_is_drawn_on_all_nodes_of_a_ray_cluster(folder, cluster):
+    from animal_lipsync.cluster import run_on_ray
+
+    cluster, _ = cluster
+    files = {"source": "cat.png", "voice": str(SAMPLES / "voice.wav"), "keypoints": "cat.json"}
+    rows = [Row(1, {**files, "output": "long.mp4", "split": "1.5"}), Row(2, {**files, "output": "whole.mp4"})]
+    results = list(
+        run_on_ray([(row, row.options["output"]) for row in rows], make, folder=folder, address=cluster.address)
+    )
+    assert [result.error for result in results] == [None, None]
+    assert probe(folder / "long.mp4") == probe(folder / "whole.mp4")
+    assert {path.name for path in folder.glob("*.mp4")} == {"long.mp4", "whole.mp4"} and not list(folder.glob(".*"))
 
 
 def write_table(path: Path, *rows: dict) -> Path:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from ..files import require_output
 from .inpainting import inpaint_options, listen, load_engine, refuse_idle_painting
-from .options import UsageError, command, face_options, life_options, rate, refuse_idle, refuse_mumbling, voice_options
+from .options import (
+    UsageError,
+    command,
+    face_options,
+    life_options,
+    rate,
+    refuse_idle,
+    refuse_mumbling,
+    seconds,
+    voice_options,
+)
 
 
 def add(commands) -> None:
@@ -32,6 +44,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     life_options(parser)
     parser.add_argument("--engine", choices=("warp", "inpaint"), default="warp", help="inpaint: MuseTalk, see models")
     inpaint_options(parser)
+    parser.add_argument(
+        "--split",
+        type=seconds,
+        metavar="SECONDS",
+        help="draw a longer video in parts of about so many seconds, on all cores at once, on a Ray cluster on all "
+        "its nodes; the frames are the same (warp engine)",
+    )
 
 
 def run(options: argparse.Namespace) -> dict:
@@ -43,14 +62,17 @@ def run(options: argparse.Namespace) -> dict:
     from ..engine import WarpEngine
     from ..inside import OpenMouth
     from ..lower_face import calm
+    from ..parts import animate_in_parts
     from ..prepared import PreparedAnimal, remembering
     from ..types import Audio
     from .inputs import chosen_face, face_of, keeper, spoken
 
-    start = time.perf_counter()
+    began = time.perf_counter()
     refuse_mumbling(options)
     refuse_idle(options, reference_keypoints="reference")
     refuse_idle_painting(options)
+    if options.split and options.engine != "warp":
+        raise UsageError("--split is for --engine warp; a network paints its frames in batches already.")
     if options.voice is None and options.text is None:
         raise UsageError("give VOICE, which --motion is for.")
     output = options.output or f"{Path(options.source).stem}-talking.mp4"
@@ -77,11 +99,16 @@ def run(options: argparse.Namespace) -> dict:
         face, device = face if prepared else calm(face, clip.frame_rate), engine.networks.device
         motion = listen(options, voice if isinstance(voice, Audio) else read_audio(voice))
         kept = remembering(engine, clip, keeper(options, "latents"))
-    frames = animate(clip, face, motion, voice, output, engine, device=device)
-    with kept:
-        for _ in tqdm(frames, total=count, unit="frame", disable=options.json):
-            pass
-    seconds = time.perf_counter() - start
+    if options.split and count > options.split * clip.frame_rate:
+        drawn = animate_in_parts(
+            clip, face, motion, voice, output, engine, seconds=options.split, share_out=_share_out()
+        )
+    else:
+        drawn = (1 for _ in animate(clip, face, motion, voice, output, engine, device=device))
+    with kept, tqdm(total=count, unit="frame", disable=options.json) as bar:
+        for frames in drawn:
+            bar.update(frames)
+    took = time.perf_counter() - began
     duration = count / float(clip.frame_rate)
     return {
         "output": output,
@@ -90,6 +117,19 @@ def run(options: argparse.Namespace) -> dict:
         "frame_rate": str(clip.frame_rate),
         "width": clip.width + clip.width % 2,
         "height": clip.height + clip.height % 2,
-        "seconds": round(seconds, 3),
-        "times_real_time": round(duration / seconds, 2),
+        "seconds": round(took, 3),
+        "times_real_time": round(duration / took, 2),
     }
+
+
+def _share_out():
+    """Onto the cores of this machine, or where this process is itself a Ray worker onto its cluster."""
+    from ..batch import workers_here
+    from ..workers import share_out
+
+    ray = sys.modules.get("ray")
+    if ray and ray.is_initialized():
+        from ..cluster import share_out_on_ray
+
+        return share_out_on_ray
+    return partial(share_out, workers=workers_here())

@@ -123,6 +123,16 @@ def rate(text: str) -> Fraction:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def seconds(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 1 <= amount <= 3600:
+        raise argparse.ArgumentTypeError(f"expected seconds from 1 to 3600, got {text}")
+    return amount
+
+
 def score(text: str) -> float:
     try:
         amount = float(text)
