@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from .media import open_media
+from .memory import is_out_of_memory
 from .types import Audio
 
 
@@ -140,6 +141,8 @@ def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
                     yield _block(path, block.to_ndarray(), rate, 1 if mono else channels)
                     samples += block.samples
         except (av.FFmpegError, OSError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ValueError(
                 f"The sound of {path} is damaged after {samples / rate:.2f} s ({error.strerror}); "
                 "export it as 16-bit WAV."
@@ -170,4 +173,6 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContain
                 raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
             yield container, stream
     except (av.FFmpegError, OSError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"{path} is not a sound file that can be read ({error.strerror}); export it as WAV.") from None

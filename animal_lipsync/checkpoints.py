@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .memory import is_out_of_memory
 from .musetalk import TOKEN_WIDTH
 from .tensors import write_tensors
 from .whisper import BANDS, WhisperEncoder
@@ -158,6 +159,8 @@ def _read(path: str | os.PathLike) -> dict[str, Tensor]:
             "published, as safetensors if you can."
         ) from None
     except Exception as error:  # of a damaged pickle, whatever its instructions stumble over
+        if is_out_of_memory(error):
+            raise
         reason = str(error).split("\n")[0][:120]
         raise UnsupportedCheckpointError(f"{path} is damaged or cut off ({reason}); download it again.") from None
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):

@@ -30,6 +30,7 @@ from .commands import (
     train,
 )
 from .commands.options import UsageError, refuse_overwriting
+from .memory import memory_told
 
 COMMANDS = (
     animate,
@@ -59,11 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     with _stoppable():
         try:
             refuse_overwriting(options)
-            report = options.run(options)
+            with memory_told():
+                report = options.run(options)
             _print(json.dumps(report) if options.json else _in_words(report))
         except (ValueError, OSError) as error:
-            message = " ".join(re.sub(r"^\[Errno \d+\] ", "", str(error)).splitlines())
-            _say(f"animal-lipsync: {message}", sys.stderr)
+            text = re.sub(r"^\[Errno \d+\] ", "", str(error))
+            if getattr(error, "filename", None):  # in the system's words, which name no remedy
+                text = f"{error.filename}: {error.strerror}; check the name, the permissions and the free space."
+            _say(f"animal-lipsync: {' '.join(text.splitlines())}", sys.stderr)
             return 2 if isinstance(error, UsageError) else 1
         except KeyboardInterrupt:
             _say("animal-lipsync: cancelled; no unfinished file is left.", sys.stderr)

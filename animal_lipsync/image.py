@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .files import replacing, require_file, require_output
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -126,6 +127,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise ValueError(f"{path} is not a picture that can be read; save it as PNG or JPEG.") from None
     except Exception as error:  # Pillow's decoders raise OSError, RuntimeError, TypeError, struct.error and others
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"The picture {path} is damaged ({error}); save or download it again.") from None
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from .crop import MouthCrop
 from .engine import WarpEngine
 from .lower_face import LOWER_FACE, Geometry
+from .memory import is_out_of_memory
 from .musetalk import MouthNetworks, latents_of, paint_latents
 from .sampling import sample_grid
 from .speech_features import SpeechFrames
@@ -207,11 +208,13 @@ class InpaintEngine:
             try:
                 end = start + max(1, self.batch // pictures)
                 parts.append(function(*(tensor[start:end] for tensor in tensors)))
-            except torch.cuda.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self.batch == 1:
                     raise ValueError(
-                        "The memory of the graphics card does not suffice for one face; close other programs that use "
-                        "it, or use the warp engine."
+                        "The memory does not suffice for one face; close other programs that use the graphics card, "
+                        "or use the warp engine."
                     ) from None
                 self.batch //= 2
                 logger.warning("Not enough memory; going on with %d faces at once.", self.batch)

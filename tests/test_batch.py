@@ -225,6 +225,12 @@ def test_a_torn_line_of_the_report_costs_that_row_only(tmp_path):
     assert [journal.has(key, tmp_path) for key in ("key", "other", "third")] == [True, False, True]
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_made(folder, capsys):
+    manifest = write_table(folder / "jobs.csv", GOOD)
+    assert main(["batch", str(manifest), "--report", str(folder / "gone" / "report.jsonl")]) == 1
+    assert "report.jsonl (No such folder)" in capsys.readouterr().err and not (folder / "out").exists()
+
+
 def test_a_report_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OSError, match=r"the report \S*report.jsonl .No such file or directory.; make room"):
         Journal(tmp_path / "gone" / "report.jsonl").add(Result(1, "key", "a.mp4", 0.5))

@@ -369,6 +369,11 @@ def test_an_output_that_cannot_be_written_is_named(run, folder, arguments):
     assert sorted(folder.rglob("*")) == before
 
 
+def test_what_the_system_refuses_is_told_with_a_remedy(run):
+    code, _, err = run("models", "download", "whisper-tiny", "--models", "voice.wav")
+    assert code == 1 and "voice.wav: File exists; check the name, the permissions and the free space." in err
+
+
 def test_an_output_is_looked_at_before_the_input(run):
     for arguments in (("animate", "gone.mp4", "gone.wav", "-o", "out.avi"), ("frame", "gone.png", "-o", "gone/out.png"),
                       ("detect", "gone.png", "-o", "."), ("motion", "gone.wav", "--rhubarb", "out.txt")):  # fmt: skip

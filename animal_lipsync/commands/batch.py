@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from ..batch import Journal, Row, read_manifest, row_key, run_here, workers_here
+from ..files import require_output
+from ..memory import memory_told
 from . import animate
 from .options import command, refuse_overwriting
 
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> dict:
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers must be 1 or more, got {options.workers}.")
     journal = Journal(Path(options.report or manifest.with_suffix(".results.jsonl")).resolve())
+    require_output(journal.path)
     start = time.perf_counter()
     jobs = [(row, row_key(row, folder)) for row in rows]
     due = [(row, key) for row, key in jobs if not journal.has(key, folder)]
@@ -83,7 +86,8 @@ def make(row: Row) -> str:
     refuse_overwriting(options)
     if options.output:
         Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-    return animate.run(options)["output"]
+    with memory_told():
+        return animate.run(options)["output"]
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
