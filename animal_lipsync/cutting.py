@@ -48,8 +48,9 @@ SMALLEST = 96
 """Pixels of the larger side of a head's box; a smaller head is a blur at the size that the network sees."""
 LARGEST = 290
 """The same of a head as it is held: about what a crop shows of it."""
-ROOM = 1.25
-"""How far what is held of a head reaches from its middle, in sides of its box."""
+ROOM = np.array([-1.15, -0.85, 1.15, 1.0])
+"""How far what is held of a head reaches from its middle to the left, up, right and down, in sides of its box: crops
+lie in it though heads turn and jaws drop."""
 BLURRED = 0.72
 """Of a crop at half its size, as `blurriness`: about what a blur by 4 of its pixels gives, in which lips are lost."""
 CLEAR = 0.45
@@ -219,7 +220,8 @@ def hold_head(frame: Picture | np.ndarray, box: np.ndarray) -> FramePart:
     """
     size = frame.shape[1::-1] if isinstance(frame, np.ndarray) else frame.size
     side = float((box[2:] - box[:2]).max())
-    low, high = ((box[:2] + box[2:]) / 2 + reach for reach in (-ROOM * side, ROOM * side))
+    middle = (box[:2] + box[2:]) / 2
+    low, high = middle + side * ROOM[:2], middle + side * ROOM[2:]
     left, top = (int(np.clip(at, 0, length - 1)) for at, length in zip(low, size, strict=True))
     right, bottom = (int(np.clip(at, 0, length - 1)) + 1 for at, length in zip(high, size, strict=True))
     wanted = min(1.0, LARGEST / max(side, 1.0))
@@ -232,7 +234,7 @@ def hold_head(frame: Picture | np.ndarray, box: np.ndarray) -> FramePart:
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         planes = interpolate(planes, size=smaller, mode="bilinear", antialias=True)  # four times as fast as Pillow
         pixels = planes[0].permute(1, 2, 0).numpy()
-    return FramePart(np.array(pixels, order="C"), x, y, wanted)
+    return FramePart(np.ascontiguousarray(pixels), x, y, wanted)
 
 
 def at_every_frame(track: FaceTrack, count: int) -> FaceTrack:

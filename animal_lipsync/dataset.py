@@ -22,12 +22,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .crop import MouthCrop
+from .detection import cut_frame
 from .documents import get_field, load_document, to_array, to_number
 from .files import write_text
 from .image import to_frames, to_pixels
 from .lower_face import place_lower_face
 from .musetalk import SIZE
-from .sampling import look_up
 from .tensors import write_tensors
 from .types import Audio, Faces, FaceTrack, FormatError
 
@@ -150,12 +150,10 @@ def place_face(face: FaceTrack) -> tuple[MouthCrop, FaceTrack]:
 
 def cut_faces(parts: Iterable[FramePart], crop: MouthCrop) -> Iterator[np.ndarray]:
     """(CROP, CROP, 3) uint8 of each frame, where `place_face` found the face; beyond what is held its edge goes on."""
-    at = (torch.arange(CROP) + 0.5) / CROP - 0.5
-    u, v = at[None, None], at[None, :, None]
-    for part, centre, across, side in zip(parts, crop.centre, crop.across, crop.side, strict=True):
-        x, y = ((centre - (part.x, part.y)) * part.scale).tolist()
-        step_x, step_y = (across * side * part.scale).tolist()
-        cut = look_up(to_frames(part.pixels[None]), x + u * step_x - v * step_y, y + u * step_y + v * step_x)
+    rolls = np.arctan2(crop.across[:, 1], crop.across[:, 0])
+    for part, (x, y), side, roll in zip(parts, crop.centre, crop.side, rolls, strict=True):
+        place = np.array([[x - part.x, y - part.y, side, roll]]) * (*[part.scale] * 3, 1.0)
+        cut = cut_frame(torch.from_numpy(part.pixels), torch.from_numpy(place.astype(np.float32)), CROP)
         yield to_pixels(cut)[0]
 
 

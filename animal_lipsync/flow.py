@@ -15,7 +15,9 @@ from torch import Tensor
 RADIUS = 5
 """Pixels of a patch on either side of its point."""
 STEPS = 4
-"""Times that a point is moved at each size of the picture."""
+"""Times that points are moved at each size of the picture, at most."""
+SETTLED = 0.03
+"""Pixels; when no point is moved further it is left at that."""
 
 NOISE = 0.01
 """Texture of a patch, summed squares of its grey levels, that is no more than the grain of a camera."""
@@ -49,31 +51,32 @@ def follow_points(
         levels: sizes of the picture, each half the one before; 1 follows no further than a patch reaches.
     """
     expected = points if expected is None else expected
-    reach = torch.arange(-RADIUS, RADIUS + 1, dtype=points.dtype, device=points.device)
-    patch = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).reshape(-1, 2)
+    around, patch = (_square(radius, points) for radius in (RADIUS + 1, RADIUS))
     at = expected
     for level in reversed(range(levels)):
         scale = 2**level
         first, second = (F.avg_pool2d(image, scale) if level else image for image in (before, after))
-        wide = F.pad(first, (1, 1, 1, 1), mode="replicate")
-        across = (wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]) / 2
-        down = (wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]) / 2
-        layers = torch.cat([first, across, down], 1)
-        wanted, across, down = _sample(layers, (points / scale)[:, :, None] + patch)
+        wide = _sample(first, points / scale, around).unflatten(-1, (2 * RADIUS + 3,) * 2)
+        across = (wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]).flatten(2) / 2
+        down = (wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]).flatten(2) / 2
+        wanted = wide[..., 1:-1, 1:-1].flatten(2)
         wanted = wanted - wanted.mean(-1, keepdim=True)
-        xx, xy, yy = (across**2).sum(-1) + hold, (across * down).sum(-1), (down**2).sum(-1) + hold
-        area = (xx * yy - xy * xy)[..., None]
-        target = at / scale if level < levels - 1 else expected / scale
+        xx, xy, yy = (across * across).sum(-1) + hold, (across * down).sum(-1), (down * down).sum(-1) + hold
+        # (B, N, 2, 2): from what is missing, seen through the gradients, to how far to go
+        solve = torch.stack([yy, -xy, -xy, xx], -1).unflatten(-1, (2, 2)) / (xx * yy - xy * xy)[..., None, None]
+        pull = solve @ torch.stack([across, down], -2)
+        target = (at if level < levels - 1 else expected)[..., None] / scale
+        goal, back = pull @ wanted[..., None] + hold * solve @ target, hold * solve
+        pull = pull - pull.mean(-1, keepdim=True)  # how bright a patch is counts for nothing
         now = target
         for _ in range(STEPS):
-            seen = _sample(second, now[:, :, None] + patch)[0]
-            missing = wanted - (seen - seen.mean(-1, keepdim=True))
-            back = hold * (target - now)
-            x, y = (across * missing).sum(-1) + back[..., 0], (down * missing).sum(-1) + back[..., 1]
-            push = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / area
-            now = now + push.clamp(-RADIUS, RADIUS)
-        at = now * scale
-    seen = _sample(after, at[:, :, None] + patch)[0]
+            seen = _sample(second, now[..., 0], patch)
+            push = (goal - pull @ seen[..., None] - back @ now).clamp(-RADIUS, RADIUS)
+            now = now + push
+            if push.abs().amax() < SETTLED:
+                break
+        at = now[..., 0] * scale
+    seen = _sample(after, at, patch)
     seen = seen - seen.mean(-1, keepdim=True)
     texture = wanted.square().sum(-1) + seen.square().sum(-1)
     alike = (2 * (wanted * seen).sum(-1) + 4 * NOISE) / (texture + 4 * NOISE)
@@ -87,20 +90,20 @@ def fit_motion(before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
     Args:
         weight: (B, N) how much a point is believed.
     """
-    motion = None
+    x, y = (torch.view_as_complex(points.contiguous()) for points in (before, after))
     for _ in range(4):
-        share = (weight / weight.sum(1, keepdim=True).clamp_min(1e-9))[..., None]
-        centre, moved = (share * before).sum(1), (share * after).sum(1)
-        x, y = before - centre[:, None], after - moved[:, None]
-        spread = (share * x.square()).sum((1, 2)).clamp_min(1e-9)
-        a = (share * x * y).sum((1, 2)) / spread
-        b = (share[..., 0] * (x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])).sum(1) / spread
-        turn = torch.stack([torch.stack([a, -b], -1), torch.stack([b, a], -1)], -2)
-        motion = torch.cat([turn, moved[..., None] - turn @ centre[..., None]], -1)
-        miss = (apply_motion(motion, before) - after).norm(dim=-1)
+        share = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
+        centre, moved = ((share * at).sum(1, keepdim=True) for at in (x, y))
+        offset = x - centre
+        held = share * offset.conj()
+        turn = (held * (y - moved)).sum(1, keepdim=True) / (held * offset).real.sum(1, keepdim=True).clamp_min(1e-9)
+        miss = (moved + turn * offset - y).abs()
         usual = miss.median(1, keepdim=True).values.clamp_min(0.05)
         weight = weight / (1 + (miss / (2 * usual)).square()) ** 2
-    return motion
+    shift = moved - turn * centre
+    return torch.stack(
+        [torch.cat(row, 1) for row in ((turn.real, -turn.imag, shift.real), (turn.imag, turn.real, shift.imag))], 1
+    )
 
 
 def apply_motion(motion: Tensor, points: Tensor) -> Tensor:
@@ -108,7 +111,14 @@ def apply_motion(motion: Tensor, points: Tensor) -> Tensor:
     return points @ motion[:, :, :2].mT + motion[:, None, :, 2]
 
 
-def _sample(images: Tensor, at: Tensor) -> Tensor:
-    """(C, B, N, P) values of images (B, C, H, W) at (B, N, P, 2) pixels."""
-    size = at.new_tensor([images.shape[-1], images.shape[-2]])
-    return F.grid_sample(images, at * (2 / size) - 1, padding_mode="border", align_corners=False).movedim(1, 0)
+def _square(radius: int, like: Tensor) -> Tensor:
+    """(P, 2) pixels up to `radius` from the middle, row by row."""
+    reach = torch.arange(-radius, radius + 1, dtype=like.dtype, device=like.device)
+    return torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).reshape(-1, 2)
+
+
+def _sample(images: Tensor, at: Tensor, patch: Tensor) -> Tensor:
+    """(B, N, P) grey levels of images (B, 1, H, W) at a patch (P, 2) round points (B, N, 2)."""
+    unit = at.new_tensor([2 / images.shape[-1], 2 / images.shape[-2]])
+    grid = (at * unit - 1)[:, :, None] + patch * unit
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)[:, 0]

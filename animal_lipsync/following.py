@@ -175,7 +175,9 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
             is_new &= ~same
     species += [found.species[i] for i in enough[is_new]]
     heads, scores = torch.cat([old_boxes, boxes[is_new]]), np.concatenate([old_scores, scores[is_new]])
-    now = place_keypoints(frame, heads.to(frame.device), torch.as_tensor(scores).float().to(frame.device), detector)
+    enough = min_score * np.where(np.arange(len(heads)) < len(known), LENIENCE, 1)
+    scores, enough = (torch.as_tensor(row).float().to(frame.device) for row in (scores, enough))
+    now = place_keypoints(frame, heads.to(frame.device), scores, detector, enough=enough)
     if not min_score:
         now = believe(now, species)
     count = len(known)
@@ -192,7 +194,7 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
     places = torch.as_tensor(now.boxes).to(frame.device)
     now = replace(now, glance=_glance(frame, places).cpu().numpy(), appearance=_looks(frame, places).cpu().numpy())
     looks = (known.appearance * now.appearance[:count]).sum(1) if count else np.zeros(0)
-    stays = now.scores >= min_score * np.where(np.arange(len(now)) < count, LENIENCE, 1)
+    stays = now.scores >= enough.cpu().numpy()
     overlap = box_iou(torch.as_tensor(now.boxes[:count]), torch.as_tensor(now.boxes[:count])).numpy()
     for i, k in zip(*np.nonzero(np.triu(overlap > SAME_FACE, 1)), strict=True):
         # one head went behind another and its points stuck to what hides it

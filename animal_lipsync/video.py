@@ -35,7 +35,7 @@ FRAME_BUDGET = 128 * 2**20
 CELL = 64
 """Pixels that the sides of a part are multiples of."""
 
-PLAIN = tuple(f"{range}{chroma}p" for range in ("yuv", "yuvj") for chroma in (420, 422, 444))
+PLAIN = tuple(f"{kind}{chroma}p" for kind in ("yuv", "yuvj") for chroma in (420, 422, 444))
 """Formats of three planes of bytes, of which parts are cut."""
 
 COMMON_RATES = tuple(Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)) + tuple(

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from animal_lipsync.detection import (
     MIRROR,
     POINTS,
     WEIGHTS,
+    Detector,
     box_iou,
     box_of_sides,
     cut,
@@ -100,6 +102,19 @@ def test_weights_are_small_and_load_quietly():
     assert WEIGHTS.stat().st_size <= 12e6
     assert load_detector() is load_detector()
     assert not load_detector().training
+
+
+def test_norms_are_folded_into_convolutions_without_a_difference():
+    plain = Detector()
+    plain.load_state_dict(load_file(WEIGHTS))
+    plain, folded = plain.float().eval(), load_detector()
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
+    random = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        for name, side in (("faces", 96), ("head", 128), ("mouth", 96)):
+            crops = torch.rand(2, 3, side, side, generator=random)
+            for one, other in zip(getattr(plain, name)(crops), getattr(folded, name)(crops), strict=True):
+                assert (one - other).abs().max() < 1e-4 * one.abs().max()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (7, 400, 3), (300, 20, 3), (64, 64, 3)])

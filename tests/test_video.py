@@ -368,6 +368,19 @@ def test_a_part_of_a_picture_is_that_part_of_the_whole(size, tmp_path):
         assert np.array_equal(picture.pixels, whole)
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p"])
+def test_a_part_has_its_place_and_colours_however_they_are_kept(pix_fmt, tmp_path):
+    path = make_clip(tmp_path / "clip.mp4", regular(1, 25), pix_fmt=pix_fmt, size=(192, 160))
+    (picture,) = read_pictures(path, Fraction(25), longest=1920)
+    whole = picture.pixels.astype(int)
+    part, x, y, _ = picture.part(51, 33, 100, 80)
+    assert part.shape == (64, 64, 3), "not all of it"
+    assert np.abs(part - whole[y : y + 64, x : x + 64]).max() <= 2
+    half, x, y, _ = picture.part(51, 33, 100, 80, scale=0.5)
+    halved = whole[y : y + 64, x : x + 64].reshape(32, 2, 32, 2, 3).mean((1, 3))
+    assert np.abs(half - halved).mean() < 4
+
+
 def test_large_pictures_are_read_smaller(tmp_path):
     path = tmp_path / "large.mp4"
     with VideoWriter(path, 640, 320, Fraction(25)) as video:
