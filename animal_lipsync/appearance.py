@@ -53,7 +53,7 @@ def measure_appearance(frames: Tensor, across: Tensor) -> Appearance:
     # an edge of height c blurred by a Gaussian of deviation s has the slope c / (s sqrt(2 pi))
     slope = torch.cat([(luma[..., 1:, 1:] - luma[..., 1:, :-1]), (luma[..., 1:, 1:] - luma[..., :-1, 1:])], 1)
     slope = slope.square().sum(1, keepdim=True).sqrt()
-    reach = F.max_pool2d(luma, 7, 1, 3) + F.max_pool2d(-luma, 7, 1, 3)
+    reach = _brightest_near(luma) + _brightest_near(-luma)
     steep = slope.flatten(1)
     strong = steep >= steep.quantile(0.99, dim=1, keepdim=True)
     blur = reach[..., 1:, 1:].flatten(1) / (steep.clamp(min=1e-4) * 2.5066)
@@ -69,6 +69,11 @@ def measure_appearance(frames: Tensor, across: Tensor) -> Appearance:
         softness.reshape(count, 1, 1),
         grain.reshape(count, 1, 1),
     )
+
+
+def _brightest_near(luma: Tensor) -> Tensor:
+    """The largest of the 7 x 7 values round each; along one axis and then the other it takes a third of the time."""
+    return F.max_pool2d(F.max_pool2d(luma, (7, 1), 1, (3, 0)), (1, 7), 1, (0, 3))
 
 
 def film_grain(x: int, y: int, width: int, height: int) -> Tensor:
