@@ -96,7 +96,12 @@ def count(config: TrainConfig) -> dict:
     from torch.utils.flop_counter import FlopCounterMode
 
     load_openness("cpu")  # a file cannot be read into tensors without values
-    with FakeTensorMode(allow_non_fake_inputs=True), patch("animal_lipsync.training.network_hash", lambda network: ""):
+    # tensors without values have no content, and modules of them cannot be moved
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        patch("animal_lipsync.training.network_hash", lambda network: ""),
+        patch("animal_lipsync.training.Critic.to", lambda critic, device: critic),
+    ):
         peak = Peak()
         with peak:
             painter = full_size("cpu")
