@@ -62,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
             refuse_overwriting(options)
             with memory_told():
                 report = options.run(options)
-            _print(json.dumps(report) if options.json else _in_words(report))
+            if report:  # of several that work together only one has something to say
+                _print(json.dumps(report) if options.json else _in_words(report))
         except (ValueError, OSError) as error:
             text = re.sub(r"^\[Errno \d+\] ", "", str(error))
             if getattr(error, "filename", None):  # in the system's words, which name no remedy

@@ -492,7 +492,9 @@ def _optimizer(tensors: list[Tensor], config: TrainConfig) -> torch.optim.Optimi
         try:
             from bitsandbytes.optim import AdamW8bit
         except ImportError:
-            raise TrainingError("optimizer adamw8bit needs bitsandbytes: pip install bitsandbytes.") from None
+            raise TrainingError(
+                "optimizer adamw8bit needs bitsandbytes: pip install bitsandbytes, or choose adamw."
+            ) from None
         return AdamW8bit(tensors, lr=config.learning_rate, weight_decay=0.01)
     fused = tensors[0].device.type == "cuda"
     return torch.optim.AdamW(tensors, lr=config.learning_rate, weight_decay=0.01, fused=fused)

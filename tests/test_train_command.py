@@ -60,6 +60,27 @@ def test_a_dataset_becomes_a_lora(capsys, folder):
     assert code == 1 and "other settings (rank, alpha)" in err
 
 
+def test_losses_are_written_for_tensorboard(capsys, folder):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run_folder = folder / "with-board"
+    arguments = ("--steps", 1, "--batch", 1, "--rank", 4, "--run", run_folder, "--tensorboard")
+    code, out, err = run(capsys, folder, "-o", folder / "board.safetensors", *arguments)
+    assert code == 0, err
+    board = EventAccumulator(str(run_folder / "tensorboard")).Reload()
+    assert {"loss/total", "loss/pixel"} <= set(board.Tags()["scalars"])
+    (total,) = board.Scalars("loss/total")
+    assert (total.step, total.value) == (1, pytest.approx(json.loads(out)["loss"], abs=1e-4))
+
+
+def test_an_optimizer_that_is_not_there_is_told_with_what_to_install(capsys, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    code, _, err = run(capsys, folder, "-o", folder / "no.safetensors", "--steps", 1, "--optimizer", "adamw8bit")
+    assert code == 1 and "pip install bitsandbytes" in err and "adamw" in err
+    assert not (folder / "no.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -88,6 +88,8 @@ def run(options: argparse.Namespace) -> dict:
             last = step
     if board:
         board.close()
+    if rank:
+        return {}
     return {
         "output": options.output,
         "run": str(folder),
