@@ -229,7 +229,7 @@ class _Clip:
     """A video file and when its pictures are shown; each pass over it opens the file anew."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path = path
+        self.path, self.is_damaged = path, False
         with self._opened() as (container, stream):
             self.has_audio = bool(container.streams.audio)
             self.is_hdr = stream.codec_context.color_trc in (16, 18)  # PQ, HLG
@@ -282,7 +282,7 @@ class _Clip:
                     with suppress(av.FFmpegError):  # a format that cannot seek is read from its start
                         container.seek(tick, stream=stream)
                 stamp = None
-                for picture in container.decode(stream):
+                for picture in self._decoded(container, stream):
                     if picture.pts is None or (stamp is not None and picture.pts <= stamp):
                         picture.pts = self.origin if stamp is None else stamp + self.length
                     # some editors mark pictures as seek points that need earlier ones: those are read from the start
@@ -293,6 +293,18 @@ class _Clip:
                 if stamp is not None:
                     return
         raise ValueError(f"No picture of {self.path} can be decoded; export it again as H.264 mp4.")
+
+    def _decoded(self, container, stream) -> Iterator[av.VideoFrame]:
+        """All pictures but those that are damaged beyond decoding; the ones before them are then shown for longer."""
+        for packet in container.demux(stream):
+            try:
+                pictures = packet.decode()
+            except av.InvalidDataError:
+                if not self.is_damaged:
+                    logger.warning("%s is damaged; pictures that cannot be decoded are left out.", self.path)
+                self.is_damaged = True
+            else:
+                yield from pictures
 
     def pixels(self, pictures: Iterable[av.VideoFrame]) -> Iterator[np.ndarray]:
         """(H, W, 3) uint8 of each; a picture that repeats is the same array."""

@@ -368,6 +368,19 @@ def test_a_part_of_a_picture_is_that_part_of_the_whole(size, tmp_path):
         assert np.array_equal(picture.pixels, whole)
 
 
+def test_pictures_in_the_middle_that_cannot_be_decoded_cost_no_others(tmp_path, caplog):
+    path = make_clip(tmp_path / "clip.mp4", regular(36, 25))
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for start, size in packets[14:17]:
+        content[start : start + size] = b"\xff" * size
+    path.write_bytes(content)
+    numbers = [number_of(frame) for frame in read_frames(path)]
+    assert len(numbers) == 36 and numbers[:12] == list(range(12)) and numbers[24:] == list(range(24, 36))
+    assert caplog.text.count("is damaged") == 1
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p"])
 def test_a_part_has_its_place_and_colours_however_they_are_kept(pix_fmt, tmp_path):
     path = make_clip(tmp_path / "clip.mp4", regular(1, 25), pix_fmt=pix_fmt, size=(192, 160))
