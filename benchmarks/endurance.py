@@ -1,16 +1,18 @@
 """Whether abuse loses anything: programs killed at random moments, thousands of jobs in one, full disks, bad networks.
 
-    python -m benchmarks.endurance [kill soak disk network clock cancel] [--times 100] [--jobs 10000] [--seed 0]
+    python -m benchmarks.endurance [kill soak disk memory closed unplugged network clock two cancel]
+        [--times 100] [--jobs 10000] [--seed 0] [--only render batch]
 
-All media are tiny. Programs run as forks of this one, so that none has to load PyTorch again; a process of a batch has,
-so batches are killed a quarter as often. `cancel` needs ComfyUI at COMFYUI_PATH. POSIX only. The last line is JSON, one
-object for each campaign; what is found torn, lost or left stands in it under a name that says so, and should be 0.
+All media are tiny. Programs run as forks of this one, so that none has to load PyTorch again. `cancel` needs ComfyUI at
+COMFYUI_PATH. POSIX only; `memory`, `closed` and `unplugged` Linux. The last line is JSON, one object for each campaign;
+what is found torn, lost or left stands in it under a name that says so, and should be 0.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import functools
 import io
 import json
@@ -24,6 +26,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from animal_lipsync import cli, downloads, files
 from animal_lipsync.batch import Row
@@ -40,12 +44,14 @@ from animal_lipsync.commands.batch import make
 from animal_lipsync.dataset import Piece
 from animal_lipsync.image import read_picture, to_pixels, write_picture
 from animal_lipsync.lora import Lora
+from animal_lipsync.networks import build_unet, build_vae
 from animal_lipsync.pairs import Pairs
 from animal_lipsync.prepared import PreparedAnimal
 from animal_lipsync.training import TrainConfig, fit
 from animal_lipsync.types import Faces
 from animal_lipsync.video import probe
 from animal_lipsync.video_writer import VideoWriter
+from animal_lipsync.whisper import WhisperEncoder
 from benchmarks.speed import voice
 from tests.animals import as_document, make_face, soft_picture
 from tests.host.server import ComfyUI, find_comfyui
@@ -59,13 +65,14 @@ WEIGHTS = downloads.WEIGHTS["whisper-tiny"]
 PATIENCE = 60
 
 
-def scene(folder: Path) -> None:
-    """A picture, a clip, a voice and the face in both, as small as they come."""
-    write_picture(folder / "cat.png", to_pixels(soft_picture(SIDE, SIDE))[0])
-    face = make_face(at=(32, 30), size=9, species="cat")
-    (folder / "cat.json").write_text(as_document(face, SIDE, SIDE).to_json())
+def scene(folder: Path, scale: int = 1) -> None:
+    """A picture, a clip, a voice and the face in both, as small as they come, the picture so many times larger."""
+    side = SIDE * scale
+    write_picture(folder / "cat.png", to_pixels(soft_picture(side, side))[0])
+    face = make_face(at=(32 * scale, 30 * scale), size=9 * scale, species="cat")
+    (folder / "cat.json").write_text(as_document(face, side, side).to_json())
     voice(SECONDS, str(folder))
-    with VideoWriter(folder / "cat.clip.mp4", SIDE, SIDE, Fraction(25)) as video:
+    with VideoWriter(folder / "cat.clip.mp4", side, side, Fraction(25)) as video:
         for _ in range(3):
             video.write(read_picture(folder / "cat.png"))
 
@@ -95,12 +102,23 @@ class Job:
     is_whole: Callable[[Path], bool]
     goes_on_from: tuple[str, ...] = ()
     """Patterns of what else it leaves for its next run."""
-    share: float = 1.0
-    """Of the times that it is killed, for jobs that take long."""
 
 
 def render(folder: Path) -> None:
     command("animate", "cat.png", "voice.wav", "--keypoints", "cat.json", "-o", "made.mp4")
+
+
+def paint(folder: Path) -> None:
+    """As `render`, with networks of a tenth of the width and random weights."""
+    models = folder / "models"
+    if not models.exists():
+        models.mkdir()
+        save_file(build_unet(32).state_dict(), models / "musetalk-1.5.safetensors")
+        save_file(build_vae(32).state_dict(), models / "sd-vae-ft-mse.safetensors")
+        heard = {f"encoder.{name}": tensor for name, tensor in WhisperEncoder().state_dict().items()}
+        save_file(heard, models / "whisper-tiny.safetensors")
+    painting = ("--engine", "inpaint", "--models", "models", "--device", "cpu", "--no-cache")
+    command("animate", "cat.png", "voice.wav", "--keypoints", "cat.json", *painting, "-o", "made.mp4")
 
 
 def prepare(folder: Path) -> None:
@@ -132,7 +150,7 @@ def batch(folder: Path) -> None:
 
 
 def fetch(folder: Path) -> None:
-    list(downloads.download(WEIGHTS, folder / "made"))
+    command("models", "download", "whisper-tiny", "--models", "made")
 
 
 def is_fetched(path: Path) -> bool:
@@ -183,18 +201,19 @@ def is_lora(path: Path) -> bool:
 
 KILLED = {
     "render": Job(render, "made.mp4", is_whole),
+    "paint": Job(paint, "made.mp4", is_whole),
     "prepare": Job(prepare, "made.safetensors", is_prepared),
     "cache": Job(keep, "made/[!.]*.npz", is_kept),
     "download": Job(fetch, "made/whisper-tiny.safetensors", is_fetched),
-    "batch": Job(batch, "made-*.mp4", is_whole, ("*.results.jsonl",), share=0.25),
+    "batch": Job(batch, "made-*.mp4", is_whole, ("*.results.jsonl",)),
     "train": Job(train, "made.safetensors", is_lora, ("run",)),
-    "prepare-clips": Job(cut, "made/pieces/*.safetensors", is_piece, ("made/sources", "made/*.json"), share=0.1),
+    "prepare-clips": Job(cut, "made/pieces/*.safetensors", is_piece, ("made/sources", "made/*.json")),
 }
 
 
 def kill(draw: random.Random, times: int, names: list[str]) -> dict:
     """Each job killed at random moments of its run and begun again; outputs are taken away now and then."""
-    return {name: kill_one(KILLED[name], draw, round(times * KILLED[name].share)) for name in names}
+    return {name: kill_one(KILLED[name], draw, times) for name in names}
 
 
 def kill_one(job: Job, draw: random.Random, times: int) -> dict:
@@ -210,13 +229,11 @@ def kill_one(job: Job, draw: random.Random, times: int) -> dict:
             start = time.perf_counter()
             counts["lost"] += wait_for(begin(job, folder))
             durations.append(time.perf_counter() - start)
-            for path in [path for pattern in job.goes_on_from for path in folder.glob(pattern)]:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            clear(folder, *job.goes_on_from)
         litter = 0
         for _ in range(times):
             if draw.random() < 0.5:
-                for path in [path for pattern in (job.made, *job.goes_on_from) for path in folder.glob(pattern)]:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                clear(folder, job.made, *job.goes_on_from)
             pid = begin(job, folder)
             time.sleep(draw.uniform(0, min(durations)))
             os.kill(pid, signal.SIGKILL)
@@ -230,19 +247,21 @@ def kill_one(job: Job, draw: random.Random, times: int) -> dict:
     return {**counts, "most unfinished files at once": litter}
 
 
-def begin(job: Job, folder: Path) -> int:
-    """The process that does it, in a session of its own."""
+def begin(job: Job, folder: Path, said: str | os.PathLike = os.devnull) -> int:
+    """The process that does it, in a session of its own; `said` is the file that takes what it tells people."""
     pid = os.fork()
     if pid:
         return pid
     files._sweep.cache_clear()  # a program of its own would not have looked there yet
     os.setsid()
     os.chdir(folder)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     try:
         job.run(folder)
         os._exit(0)
     except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
         os._exit(1)
 
 
@@ -261,6 +280,11 @@ def ends(session: int) -> bool:
         time.sleep(0.1)
     os.killpg(session, signal.SIGKILL)
     return False
+
+
+def clear(folder: Path, *patterns: str) -> None:
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -352,8 +376,7 @@ def disk(draw: random.Random, times: int) -> dict:
             wait_for(begin(job, folder))
             size = max(path.stat().st_size for path in folder.glob(job.made))
             for _ in range(times):
-                for path in [*folder.glob(job.made), *folder.glob("made/.*")]:
-                    path.unlink()
+                clear(folder, job.made, "made/.*")
                 failed = wait_for(begin(limited(job, draw.randrange(size)), folder))
                 made = list(folder.glob(job.made))
                 counts["torn"] += sum(not job.is_whole(path) for path in made)
@@ -373,6 +396,154 @@ def limited(job: Job, size: int) -> Job:
     return Job(run, job.made, job.is_whole)
 
 
+def memory(draw: random.Random, times: int) -> dict:
+    """Jobs on a large picture with a random part of the memory that they need: they must say so and leave nothing."""
+    counts = Counter(torn=0, left_behind=0, crashed=0, unsaid=0)
+    for name in ("render", "paint", "batch"):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            scene(folder, 32)
+            job, most = KILLED[name], 50_000_000
+            while wait_for(begin(within(job, most), folder)):
+                most = most * 5 // 4
+            for number in range(times if name != "batch" else times // 5):
+                clear(folder, job.made, *job.goes_on_from)
+                status, said = end(within(job, draw.randrange(most)), folder)
+                made = list(folder.glob(job.made))
+                counts["torn"] += sum(not job.is_whole(path) for path in made)
+                counts["left_behind"] += len(unfinished(folder))
+                counts["crashed"] += os.WIFSIGNALED(status)
+                counts["unsaid"] += bool(status) and not ("memory" in said and is_in_words(said))
+                counts["refused" if status else "done all the same"] += 1
+                if status and not ("memory" in said and is_in_words(said)):
+                    print(name, number, status, said[-600:], flush=True)
+    return dict(counts)
+
+
+def within(job: Job, size: int) -> Job:
+    """With so many bytes of memory besides what this program has."""
+
+    def run(folder: Path) -> None:
+        limit = size + int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        job.run(folder)
+
+    return Job(run, job.made, job.is_whole)
+
+
+def closed(draw: random.Random, names: list[str]) -> dict:
+    """Each job where nothing can be written, before its first run and after it: it must say so and change nothing."""
+    counts = Counter(changed=0, unsaid=0, without_a_cache=0)
+    for name in names:
+        with tempfile.TemporaryDirectory() as place, serving() as url:
+            folder = Path(place)
+            scene(folder)
+            point_at(url)
+            for kept in ((), KILLED[name].goes_on_from):
+                wait_for(begin(KILLED[name], folder))
+                clear(folder, KILLED[name].made, *(set(KILLED[name].goes_on_from) - set(kept)))
+                before = sorted(folder.rglob("*"))
+                for path in [folder, *filter(Path.is_dir, before)]:
+                    path.chmod(0o555)
+                status, said = end(unprivileged(KILLED[name]), folder)
+                for path in [folder, *filter(Path.is_dir, before)]:
+                    path.chmod(0o755)
+                counts["changed"] += sorted(folder.rglob("*")) != before
+                is_told = "Permission denied" in said and is_in_words(said)
+                counts["unsaid"] += not is_told if status else name != "cache"
+                if not is_told and name != "cache":
+                    print(name, status, said[-600:], flush=True)
+                counts["refused" if status else "without_a_cache"] += 1
+    return dict(counts)
+
+
+def unprivileged(job: Job) -> Job:
+    """Permissions count for root too."""
+
+    def run(folder: Path) -> None:
+        if not os.geteuid():
+            libc, able = ctypes.CDLL(None), (ctypes.c_uint32 * 6)()
+            libc.prctl(24, 1)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE: for the programs that it starts
+            libc.capget((ctypes.c_uint32 * 2)(0x20080522, 0), able)
+            able[0], able[1] = able[0] & ~2, able[1] & ~2
+            libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), able)
+        job.run(folder)
+
+    return Job(run, job.made, job.is_whole)
+
+
+def unplugged(draw: random.Random, names: list[str]) -> dict:
+    """Each job on a machine without any network: all but downloads must not notice."""
+    counts = Counter(missed_it=0, unsaid=0)
+    for name in names:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            scene(folder)
+            status, said = end(alone(KILLED[name]), folder)
+            if name == "download":
+                counts["unsaid"] += "Connect to the internet" not in said
+            else:
+                counts["missed_it"] += bool(status)
+            counts["jobs"] += 1
+            if bool(status) != (name == "download"):
+                print(name, status, said[-600:], flush=True)
+    return dict(counts)
+
+
+def alone(job: Job) -> Job:
+    def run(folder: Path) -> None:
+        if ctypes.CDLL(None).unshare(0x40000000 if not os.geteuid() else 0x50000000):  # CLONE_NEWNET, CLONE_NEWUSER
+            raise RuntimeError("the network cannot be taken away here")
+        job.run(folder)
+
+    return Job(run, job.made, job.is_whole)
+
+
+def two(draw: random.Random, times: int, names: list[str]) -> dict:
+    """Each job twice at once in one folder: both end well, or one says why, and what they made is whole."""
+    counts = Counter(torn=0, unsaid=0, left_behind=0, lost=0)
+    for name in names:
+        job = KILLED[name]
+        with tempfile.TemporaryDirectory() as place, serving() as url:
+            folder = Path(place)
+            scene(folder)
+            point_at(url)
+            if job.run is train:
+                pairs()
+            start = time.perf_counter()
+            wait_for(begin(job, folder))
+            duration = time.perf_counter() - start
+            for _ in range(times):
+                clear(folder, job.made, *job.goes_on_from)
+                first = begin(job, folder, folder / "said-1")
+                time.sleep(draw.uniform(0, duration))
+                second = begin(job, folder, folder / "said-2")
+                for number, process in enumerate((first, second), 1):
+                    failed, said = wait_for(process), (folder / f"said-{number}").read_text(errors="replace")
+                    counts["unsaid"] += failed and not is_in_words(said)
+                    counts["refused" if failed else "done"] += 1
+                    if failed:
+                        print(name, number, said[-600:], flush=True)
+                made = list(folder.glob(job.made))
+                counts["lost"] += not made
+                counts["torn"] += sum(not job.is_whole(path) for path in made)
+                counts["left_behind"] += len(unfinished(folder))
+    return dict(counts)
+
+
+def end(job: Job, folder: Path) -> tuple[int, str]:
+    """The status with which it ends, and what it tells people."""
+    with tempfile.NamedTemporaryFile() as said:
+        status = os.waitpid(begin(job, folder, said.name), 0)[1]
+        return status, Path(said.name).read_text(errors="replace")
+
+
+def is_in_words(said: str) -> bool:
+    """Whether a program told why it failed: by the command's line or, of the library, by an error that names a file."""
+    *_, last = said.strip().splitlines() or [""]
+    return last.startswith("RuntimeError: exit code") or ";" in last or last.endswith("'")
+
+
 def network(draw: random.Random, times: int) -> dict:
     """Downloads from a server that is slow and breaks off, begun again until they are done."""
     counts, job = Counter(torn=0, given_up=0), KILLED["download"]
@@ -381,8 +552,7 @@ def network(draw: random.Random, times: int) -> dict:
         scene(folder)
         point_at(url)
         for _ in range(times):
-            for path in folder.glob(job.made):
-                path.unlink()
+            clear(folder, job.made)
             for _ in range(50):
                 counts["attempts"] += 1
                 failed = wait_for(begin(job, folder))
@@ -456,11 +626,11 @@ def cancel(draw: random.Random, times: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    campaigns = ["kill", "soak", "disk", "network", "clock", "cancel"]
+    campaigns = ["kill", "soak", "disk", "memory", "closed", "unplugged", "network", "clock", "two", "cancel"]
     parser.add_argument("campaigns", nargs="*", default=campaigns)
     parser.add_argument("--times", type=int, default=100, help="that each job is killed, and so on")
     parser.add_argument("--jobs", type=int, default=10_000, help="of the soak")
-    parser.add_argument("--killed", nargs="*", default=list(KILLED), help="jobs that are killed")
+    parser.add_argument("--only", nargs="*", default=list(KILLED), help="jobs that are killed, and so on")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -473,8 +643,10 @@ def main() -> None:
     results = {}
     for name in options.campaigns:
         draw = random.Random(f"{name} {options.seed}")
-        if name == "kill":
-            results[name] = kill(draw, options.times, options.killed)
+        if name in ("kill", "two"):
+            results[name] = globals()[name](draw, options.times, options.only)
+        elif name in ("closed", "unplugged"):
+            results[name] = globals()[name](draw, options.only)
         else:
             results[name] = globals()[name](draw, options.jobs if name == "soak" else options.times)
         print(name, json.dumps(results[name], indent=1), flush=True)
