@@ -2,10 +2,10 @@
 # Runs the fast tests beside old and new versions of what this pack stands on: bash scripts/matrix.sh [ROW ...]
 #
 # A row is a Python and what pip installs for it; without one, those of ROWS. Each takes up to 6 GB in a folder that
-# is removed when its tests are over, and ends in a line of the table that is printed last.
+# is removed when its tests are over, and ends in a line of the table that is printed last. The script fails if a row does.
 #   FOLDER  where the environments are made (.cache/matrix)
 #   TESTS   what pytest is given (--ignore=tests/host); "--collect-only -q" shows only whether everything can be imported
-# python3.10, python3.12 ... must be on the PATH; with pyenv: export PYENV_VERSION=3.10.13:3.12.1:3.13.0
+# python3.10, python3.12 ... must be on the PATH; those of pyenv are found.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 folder=${FOLDER:-.cache/matrix}
@@ -16,17 +16,21 @@ ROWS=(
 )
 [ $# -eq 0 ] || ROWS=("$@")
 
-table=()
+command -v pyenv >/dev/null && PYENV_VERSION=$(pyenv versions --bare --skip-aliases | paste -sd:) && export PYENV_VERSION
+
+table=() status=0
 for row in "${ROWS[@]}"; do
   python=${row%% *} packages=${row#* } venv=$folder/${row//[^[:alnum:].]/-}
   rm -rf "$venv"
   if "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest hypothesis; then
     have=$("$venv/bin/pip" list --format=freeze | grep -Ei '^(torch|numpy|av|pillow|safetensors|opencv[a-z-]*)==' | tr '\n' ' ')
-    said=$("$venv/bin/python" -m pytest -q -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee /dev/stderr | tail -1)
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee "$venv/said" || status=1
+    said=$(tail -1 "$venv/said")
   else
-    have=$packages said="cannot be installed"
+    have=$packages said="cannot be installed" status=1
   fi
   rm -rf "$venv"
   table+=("| $python | $have | $said |")
 done
 printf '%s\n' "| Python | with | fast tests |" "|---|---|---|" "${table[@]}"
+exit $status
