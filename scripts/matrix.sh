@@ -16,13 +16,12 @@ ROWS=(
 )
 [ $# -eq 0 ] || ROWS=("$@")
 
-command -v pyenv >/dev/null && PYENV_VERSION=$(pyenv versions --bare --skip-aliases | paste -sd:) && export PYENV_VERSION
-
+pythons=$(pyenv versions --bare --skip-aliases 2>/dev/null | paste -sd:)
 table=() status=0
 for row in "${ROWS[@]}"; do
   python=${row%% *} packages=${row#* } venv=$folder/${row//[^[:alnum:].]/-}
   rm -rf "$venv"
-  if "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest hypothesis; then
+  if PYENV_VERSION=$pythons "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest hypothesis; then
     have=$("$venv/bin/pip" list --format=freeze | grep -Ei '^(torch|numpy|av|pillow|safetensors|opencv[a-z-]*)==' | tr '\n' ' ')
     "$venv/bin/python" -m pytest -q -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee "$venv/said" || status=1
     said=$(tail -1 "$venv/said")
