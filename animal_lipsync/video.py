@@ -292,7 +292,7 @@ class _Clip:
                     yield picture
                 if stamp is not None:
                     return
-        raise ValueError(f"No picture of {self.path} can be decoded; export it again as H.264 mp4.")
+        raise ValueError(f"No picture of {self.path} can be decoded: it is damaged; export it again as H.264 mp4.")
 
     def _decoded(self, container, stream) -> Iterator[av.VideoFrame]:
         """All pictures but those that are damaged beyond decoding; the ones before them are then shown for longer."""
