@@ -251,6 +251,10 @@ def test_help_and_bad_usage_need_neither_torch_nor_av():
         (("motion",), "either VOICE or --text"),
         (("animate", "cat.png", "--motion", "motion.json"), "VOICE"),
         ((*ANIMATE, "--style", "epic"), "cartoon"),
+        ((*ANIMATE, "--variation", "-1"), "a whole number from 0"),
+        ((*ANIMATE, "--engine", "inpaint", "--device", "nonsense"), "no device nonsense here"),
+        ((*ANIMATE, "--engine", "inpaint", "--device", "meta"), "no device meta here"),
+        (("detect", "cat.png", "--box", "1e99,0,2e99,5"), "top left corner"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what_is_expected(run, folder, arguments, named):

@@ -160,3 +160,10 @@ def test_without_weights_it_says_what_to_do(scene, tmp_path, capsys):
     assert cli.main(["animate", picture, voice, *arguments]) == 1
     assert "animal-lipsync models download" in capsys.readouterr().err
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_converting_refuses_what_holds_no_network(models, scene, capsys):
+    assert run(capsys, "models", "convert", models / "musetalk-1.5.safetensors")["output"].endswith("1.5.safetensors")
+    for source, said in ((scene[0], "damaged or cut off"), ("gone.pth", "no weights at gone.pth")):
+        assert cli.main(["models", "convert", source]) == 1
+        assert said in capsys.readouterr().err

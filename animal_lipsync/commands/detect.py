@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
+from ..documents import LARGEST
 from ..files import require_output, write_text
 from .options import command, finding_options, refuse_idle
 
@@ -64,7 +65,7 @@ def box(text: str) -> list[float]:
         x1, y1, x2, y2 = (float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"a box must look like 120,80,360,300, got {text}") from None
-    if not (x1 < x2 and y1 < y2):
+    if not (-LARGEST <= x1 < x2 <= LARGEST and -LARGEST <= y1 < y2 <= LARGEST):
         raise argparse.ArgumentTypeError(f"a box must go from its top left corner to its bottom right one, got {text}")
     return [x1, y1, x2, y2]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..types import Audio
 from .models import folder_option, models_folder
-from .options import UsageError, score
+from .options import UsageError, choose_device, score
 
 if TYPE_CHECKING:
     from ..inpaint import InpaintEngine
@@ -81,7 +81,7 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"--batch must be at least 1, got {options.batch}.")
     folder = models_folder(options)
-    device = _device(options)
+    device = choose_device(options.device)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
     lora, strength = _lora(options.lora)
     networks = load_networks(
@@ -111,7 +111,7 @@ def listen(options: argparse.Namespace, voice: Audio | Iterable[Audio]) -> Speec
     from ..speech_features import speech_features
     from .inputs import keeper
 
-    encoder = load_whisper(models_folder(options) / "whisper-tiny.safetensors").to(_device(options))
+    encoder = load_whisper(models_folder(options) / "whisper-tiny.safetensors").to(choose_device(options.device))
     heard = keeper(options, "features")
     return speech_features(voice, encoder, layout=options.layout or "hf_post_ln", keeper=heard)
 
@@ -120,9 +120,3 @@ def _lora(text: str | None) -> tuple[str | None, float]:
     """The file and the strength of FILE or FILE:STRENGTH; any other colon belongs to the file's name."""
     found = re.fullmatch(r"(.+):(-?\d*\.?\d+)", text or "")
     return (found[1], float(found[2])) if found else (text, 1.0)
-
-
-def _device(options: argparse.Namespace) -> str:
-    import torch
-
-    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")

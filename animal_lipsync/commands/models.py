@@ -83,4 +83,8 @@ def run_convert(options: argparse.Namespace) -> dict:
     if options.output:
         require_output(options.output, ".safetensors")
         write_half(read_unet(options.source), options.output)
-    return {"output": options.output or str(converted(options.source))}
+        return {"output": options.output}
+    output = converted(options.source)
+    if output == Path(options.source):  # as it should be already, if it is one
+        read_unet(output)
+    return {"output": str(output)}

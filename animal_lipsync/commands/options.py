@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -72,7 +73,9 @@ def face_options(parser: argparse.ArgumentParser) -> None:
 def life_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
     parser.add_argument("--blinks", type=float, default=0.0, metavar="PER_MINUTE", help="blink now and then")
-    parser.add_argument("--variation", type=int, default=0, metavar="N", help="another number: other blinks and poses")
+    parser.add_argument(
+        "--variation", type=number, default=0, metavar="N", help="another number: other blinks and poses"
+    )
 
 
 def voice_options(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +144,29 @@ def score(text: str) -> float:
     if not 0 <= amount <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return amount
+
+
+def number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text}")
+    return int(text)
+
+
+def choose_device(name: str | None) -> str:
+    """What networks run on: the device of that name or, without one, a graphics card if there is one.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError):  # of another build, without a driver, no such name
+        raise UsageError(f"There is no device {name} here; leave --device out, or give cpu.") from None
+    return name
 
 
 def channel(text: str) -> tuple[str, float]:
