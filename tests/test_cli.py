@@ -434,6 +434,12 @@ def test_no_command_replaces_what_it_reads(run):
 # ---- ends ------------------------------------------------------------------------------------------------------------
 
 
+def heed_signals() -> None:
+    """In a process to come: programs started in the background or by nohup ignore some, and so would their children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 @pytest.mark.parametrize("signals", [[signal.SIGINT] * 3, [signal.SIGTERM], [signal.SIGHUP]])
 def test_whatever_ends_a_command_leaves_no_unfinished_file(folder, signals):
@@ -441,7 +447,8 @@ def test_whatever_ends_a_command_leaves_no_unfinished_file(folder, signals):
     Path("long.json").write_text(pose(100_000, jaw_open=np.full(100_000, 0.5)).to_json())
     before = sorted(folder.iterdir())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    pipe = {"stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, preexec_fn=heed_signals, **pipe) as process:
         deadline = time.monotonic() + 60
         while not list(folder.glob(".out-*.partial/*.mp4")) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -459,7 +466,7 @@ def test_ctrl_c_while_the_program_starts_says_nothing(tmp_path):
     code = "import os, signal, sys; sys.argv[1:] = ['--help']\nfrom animal_lipsync.__main__ import main\n"
     code += "class Finder:\n  def find_spec(*_): os.kill(os.getpid(), signal.SIGINT)\n"
     code += "sys.meta_path.insert(0, Finder)\nmain()"
-    done = python("-c", code)
+    done = python("-c", code, preexec_fn=heed_signals)
     assert done.returncode == -signal.SIGINT and not done.stderr
 
 
