@@ -35,6 +35,9 @@ FRAME_BUDGET = 128 * 2**20
 CELL = 64
 """Pixels that the sides of a part are multiples of."""
 
+ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+"""For `reformat`: more threads take four times the processor time of one. PyAV 16 cannot be told."""
+
 PLAIN = tuple(f"{kind}{chroma}p" for kind in ("yuv", "yuvj") for chroma in (420, 422, 444))
 """Formats of three planes of bytes, of which parts are cut."""
 
@@ -191,7 +194,7 @@ class Picture:
             target[:] = source[y // down : y // down + rows, x // across : x // across + columns]
         if scale < 1:  # before it becomes RGB: three times as fast as on the way
             size = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
-            cut = self._smaller.reformat(cut, **size, threads=1)
+            cut = self._smaller.reformat(cut, **size, **ONE_THREAD)
         return self._clip.to_rgb(decoded, self._part, cut), x, y, scale
 
 
@@ -335,7 +338,7 @@ class _Clip:
             dst_colorspace=Colorspace.ITU601,  # nothing to RGB, but PyAV 16 ignores the source's where both are equal
             src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
-            threads=1,  # more of them take four times the processor time of one
+            **ONE_THREAD,
         ).to_ndarray()
         if has_alpha:
             alpha = pixels[..., 3:].astype(np.uint16)
