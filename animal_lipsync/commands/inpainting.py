@@ -72,6 +72,7 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     from ..engine import WarpEngine
     from ..inpaint import OPENING, InpaintEngine, fitting_batch
 
+    device = choose_device(options.device)
     try:
         from ..networks import load_networks
     except ImportError:
@@ -81,7 +82,6 @@ def load_engine(options: argparse.Namespace, prepared: PreparedAnimal | None = N
     if options.batch is not None and options.batch < 1:
         raise UsageError(f"--batch must be at least 1, got {options.batch}.")
     folder = models_folder(options)
-    device = choose_device(options.device)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
     lora, strength = _lora(options.lora)
     networks = load_networks(
