@@ -65,7 +65,7 @@ def test_a_mouth_that_follows_its_voice_is_told_from_controls(fox, voice):
     assert max(result.turned_round, result.put_off, result.still) < result.correlation - 0.3
     assert result.shuffled < result.correlation - 0.3
     assert result.leak < 0.05 < 0.2 < result.silent
-    assert result.changed_outside == 0 and result.flicker == 0 and result.texture == pytest.approx(1)
+    assert result.changed_outside == 0 and result.flicker < 1e-5 and result.texture == pytest.approx(1)
     assert result.seam < 0.5 and result.identity > 0.9
 
 
