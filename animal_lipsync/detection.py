@@ -25,7 +25,10 @@ WEIGHTS = Path(__file__).parent / "weights" / "animal_face.safetensors"
 SPECIES = ("cat", "dog", "bird", "other")
 DETECTION_SIDES = (320, 160)
 """Longer side of the picture at each scale that the detector looks at: first for small heads, last for large ones."""
-CANDIDATE, CANDIDATES = 0.1, 12
+CLOSER_SIDES = (640, 1280)
+"""The same for a still in which no head shows, or only heads smaller than `SEEN_WELL` pixels at the scale before."""
+SEEN_WELL = 32
+CANDIDATE, CANDIDATES = 0.1, 40
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 STRIDE = 8
 """Pixels per cell of the detector's output."""
@@ -54,10 +57,19 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     """
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
-    boxes, scores = find_boxes(detector.faces, frame, min_score=min(CANDIDATE, min_score), limit=CANDIDATES)
-    found = place_keypoints(frame, boxes, scores, detector, refine=True)
-    found = found[suppress_overlaps(*(torch.as_tensor(part) for part in (found.boxes, found.scores))).numpy()]
-    found = found[np.flatnonzero(found.scores >= min_score)]
+    height, width = frame.shape[:2]
+    found = Detections.none(width, height)
+    for sides in (DETECTION_SIDES, *((side,) for side in CLOSER_SIDES if side <= max(height, width))):
+        boxes, scores = find_boxes(
+            detector.faces, frame, sides=sides, min_score=min(CANDIDATE, min_score), limit=CANDIDATES
+        )
+        if len(boxes):
+            found = found.joined(place_keypoints(frame, boxes, scores, detector, refine=True))
+        found = found[suppress_overlaps(*(torch.as_tensor(part) for part in (found.boxes, found.scores))).numpy()]
+        found = found[np.flatnonzero(found.scores >= min_score)]
+        largest = (found.boxes[:, 2:] - found.boxes[:, :2]).max(initial=0)
+        if largest * sides[0] >= SEEN_WELL * max(height, width):
+            break
     return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
 
 
@@ -83,19 +95,26 @@ def keypoints_in_boxes(
     return place_keypoints(frame, heads, heads.new_ones(len(heads)), detector).to_faces()
 
 
-def find_boxes(net: FaceDetector, frame: Tensor, *, min_score: float = 0.05, limit: int = 32) -> tuple[Tensor, Tensor]:
-    """Head boxes (N, 4) and scores (N,) in `frame` (H, W, 3) uint8, best first."""
+def find_boxes(
+    net: FaceDetector,
+    frame: Tensor,
+    *,
+    sides: tuple[int, ...] = DETECTION_SIDES,
+    min_score: float = 0.05,
+    limit: int = 32,
+) -> tuple[Tensor, Tensor]:
+    """Head boxes (N, 4) and scores (N,) in `frame` (H, W, 3) uint8, best first; looked at with so long `sides`."""
     height, width = frame.shape[:2]
     boxes, scores = [], []
-    for longer in DETECTION_SIDES:
+    for longer in sides:
         scale = longer / max(height, width)
         size = [max(1, round(side * scale)) for side in (height, width)]
         image = shrink(frame, size)
-        heat, sides = net(F.pad(image, [0, -size[1] % 32, 0, -size[0] % 32], mode="replicate"))
+        heat, reach = net(F.pad(image, [0, -size[1] % 32, 0, -size[0] % 32], mode="replicate"))
         heat = (net.calibration[0] + net.calibration[1] * heat[0].max(0).values).sigmoid()
         is_peak = heat == F.max_pool2d(heat[None], 3, 1, 1)[0]
         row, column = torch.nonzero(is_peak & (heat >= min_score), as_tuple=True)
-        reach = sides[0, :, row, column].clamp(-4, 5).exp() * STRIDE
+        reach = reach[0, :, row, column].clamp(-4, 5).exp() * STRIDE
         x, y = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
         found = torch.stack([x - reach[0], y - reach[1], x + reach[2], y + reach[3]], -1) / scale
         boxes.append(found.clamp_min(0).minimum(found.new_tensor([width, height, width, height])))

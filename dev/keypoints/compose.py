@@ -1,4 +1,4 @@
-"""Make the training pictures that no camera took: drawn animals, art of open packages, no animal at all, opened mouths.
+"""Make the training pictures that no camera took: drawn animals, art of open packages, painted people, opened mouths.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --out MORE
 
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from draw import draw_head
+from people import paint_person
 from PIL import Image
 from train import HERE, empty_crop, is_held_out, load_pictures
 
@@ -166,6 +167,18 @@ def compose_collages(album: Album, backgrounds: list[Image.Image], folder: Path,
                   held_out=held_out)  # fmt: skip
 
 
+def compose_people(album: Album, backgrounds: Backgrounds, count: int):
+    for i in range(count):
+        rng = np.random.default_rng(i)
+        image = backgrounds.draw(rng)
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            person, size = paint_person(rng), int(SIDE * rng.uniform(0.3, 1.1))
+            person = person.resize((size, size), Image.LANCZOS).rotate(rng.normal(0, 8), Image.BICUBIC)
+            image.paste(person, [int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)) for _ in range(2)], person)
+        album.add(f"person_{i}", image, species=None, box=None, keypoints=None, source="nothing",
+                  held_out=i % 8 == 0)  # fmt: skip
+
+
 def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
     x1, y1, x2, y2 = picture["box"].tolist()
@@ -226,6 +239,7 @@ def main():
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--drawings", type=int, default=900)
     parser.add_argument("--collages", type=int, default=480)
+    parser.add_argument("--people", type=int, default=1400)
     parser.add_argument("--times", type=int, default=3, help="how often each piece of art is shown")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -236,6 +250,7 @@ def main():
     empty = [Image.open(path).convert("RGB") for path in sorted(args.empty.iterdir()) if not is_held_out(path.stem)]
     backgrounds = Backgrounds(empty, pictures)
     compose_collages(album, empty, args.things, args.collages)
+    compose_people(album, backgrounds, args.people)
     compose_art(album, backgrounds, args.art, args.times)
     compose_drawings(album, backgrounds, args.drawings)
     compose_open_mouths(album, pictures)

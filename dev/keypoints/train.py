@@ -47,8 +47,8 @@ from animal_lipsync.detection import (  # noqa: E402
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
 SHARES = {
-    "faces": {"oxford": 0.6, "art": 0.1, "drawn": 0.1, "nothing": 0.2},
-    "head": {"oxford": 0.66, "opened": 0.1, "art": 0.08, "drawn": 0.09, "nothing": 0.07},
+    "faces": {"oxford": 0.58, "art": 0.09, "drawn": 0.09, "nothing": 0.24},
+    "head": {"oxford": 0.64, "opened": 0.1, "art": 0.08, "drawn": 0.08, "nothing": 0.1},
     "mouth": {"oxford": 0.75, "opened": 0.13, "art": 0.06, "drawn": 0.06},
 }
 """How often each source of pictures is drawn from; "art" is every source that is not named."""
