@@ -33,6 +33,7 @@ from .files import replacing, write_text
 from .image import to_pixels, write_picture
 from .lora import BASE, Lora, Part, network_hash, new_lora
 from .losses import Critic, Rule
+from .memory import is_out_of_memory
 from .musetalk import Painter, latents_of, paint_latents
 from .pairs import SHARES, Kind, Pair, Pairs
 from .types import FaceTrack
@@ -265,6 +266,8 @@ class Run:
         except TrainingError:
             raise
         except Exception as error:  # whatever torch.load and a torn file make of each other
+            if is_out_of_memory(error):
+                raise
             raise TrainingError(f"The checkpoint in {self.folder} cannot be read ({error}). {remedy}") from None
         log = self.folder / "log.jsonl"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -15,6 +15,7 @@ from .audio import open_sound
 from .documents import FASTEST, SLOWEST
 from .files import beside, require_output, write_target
 from .image import SIDE_BUDGET
+from .memory import is_out_of_memory
 from .types import Audio
 from .video import planes_of
 
@@ -208,9 +209,10 @@ def disk_errors(path: str | os.PathLike):
     try:
         yield
     except (av.FFmpegError, OSError) as error:
-        raise OSError(
-            error.errno, f"Cannot write {path} ({error.strerror}); check the folder and the free space."
-        ) from None
+        reason = f"({error.strerror}); check the folder and the free space."
+        if is_out_of_memory(error):
+            reason = "for want of memory; close other programs or take a smaller picture."
+        raise OSError(error.errno, f"Cannot write {path} {reason}") from None
 
 
 def write_video(

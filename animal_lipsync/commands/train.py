@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..files import require_output
 from .inpainting import LAYOUTS
 from .models import folder_option, models_folder
-from .options import UsageError, command
+from .options import UsageError, choose_device, command
 
 if TYPE_CHECKING:
     from ..training import TrainConfig
@@ -147,9 +147,7 @@ def _place(options: argparse.Namespace) -> tuple[int, str]:
             raise ValueError("--accelerate needs accelerate: pip install 'animal-lipsync[train]'.") from None
         accelerator = Accelerator()
         return accelerator.process_index, str(accelerator.device)
-    import torch
-
-    return 0, options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return 0, choose_device(options.device)
 
 
 def _board(folder: Path):
