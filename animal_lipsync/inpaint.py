@@ -276,7 +276,7 @@ def composite(frames: Tensor, painted: Tensor, mask: Tensor, crop: MouthCrop) ->
     x2, y2 = np.ceil(corners.max((0, 1))).clip(0, (width, height)).astype(int).tolist()
     if x1 >= x2 or y1 >= y2:
         return frames
-    shrink = max(1, int(crop.size / crop.side.max()))
+    shrink = int(np.clip(crop.size / crop.side.max(), 1, crop.size))
     layers = torch.cat([painted, mask[:, None]], 1)
     layers = F.avg_pool2d(layers, shrink) if shrink > 1 else layers
     # from a pixel of the mouth's box to one of the crop, both counted from -1 to 1

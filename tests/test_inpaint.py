@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from animal_lipsync.animate import animate
 from animal_lipsync.clip import Clip
@@ -187,6 +187,7 @@ def test_a_small_face_is_averaged_when_it_is_set_back():
 
 @settings(deadline=None, max_examples=60)
 @given(any_faces())
+@example(make_face(at=(40.5, 30.5), size=0.1))
 def test_any_face_is_painted_or_left_alone_and_never_breaks(face):
     frames = rough_picture(96, 64)
     engine = InpaintEngine(simple_networks())
