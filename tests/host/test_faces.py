@@ -7,8 +7,9 @@ import pytest
 
 from animal_lipsync.audio import load_audio
 from animal_lipsync.clip import Clip
-from animal_lipsync.image import read_picture, write_picture
+from animal_lipsync.image import read_picture, to_pixels, write_picture
 from animal_lipsync.table import read_faces
+from tests.animals import soft_picture
 from tests.host.test_nodes import SAMPLES
 
 FOX = read_faces((SAMPLES / "fox.faces.json").read_text()).tracks[0].boxes[0]
@@ -67,8 +68,7 @@ def test_choose_takes_the_rule_or_the_click(comfyui, pair, choice, expected):
 
 
 def test_a_box_is_a_face_where_none_is_found_and_is_followed_through_the_clip(comfyui):
-    pixels = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-    write_picture(comfyui.base / "input" / "nothing.png", pixels)
+    write_picture(comfyui.base / "input" / "nothing.png", to_pixels(soft_picture(240, 180))[0])
     picture = comfyui.node("LoadImage", image="nothing.png")
     choose = comfyui.node("AnimalLipSync_ChooseFace", source=["picture", 0])
     shown = comfyui.node("PreviewAny", source=["choose", 1])
