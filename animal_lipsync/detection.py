@@ -26,8 +26,9 @@ SPECIES = ("cat", "dog", "bird", "other")
 DETECTION_SIDES = (320, 160)
 """Longer side of the picture at each scale that the detector looks at: first for small heads, last for large ones."""
 CLOSER_SIDES = (640, 1280)
-"""The same for a still in which no head shows, or only heads smaller than `SEEN_WELL` pixels at the scale before."""
+"""The same for a still in which no head shows, or only heads smaller than `SEEN_WELL` at the scale before."""
 SEEN_WELL = 32
+"""Pixels of a head, at the scale it was found at, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 STRIDE = 8

@@ -161,10 +161,11 @@ class WarpEngine:
             across = torch.cat([jaw.across_x, jaw.across_y], 2)[:, 0]
             look = measure_appearance(muzzle(frames, jaw, size), across)
             part = out[..., rows, columns]
-            x, y = (start - round(edge) for start, edge in zip((columns.start, rows.start), canvas, strict=False))
+            x, y = columns.start - round(canvas[0]), rows.start - round(canvas[1])
             grain = film_grain(x, y, *part.shape[:1:-1]).to(out.device)
-            inside = {"size": size, "grain": grain, "species": species, "reference": self.reference}
-            colour, cover = fill_mouth(frames, jaw, look, a, b, lips, **inside)
+            colour, cover = fill_mouth(
+                frames, jaw, look, a, b, lips, size=size, grain=grain, species=species, reference=self.reference
+            )
             part += (colour - part) * cover[:, None]
             out_share = jaw.tongue_over_lip()
             if bool((out_share > 0).any()) and not jaw.is_side:
