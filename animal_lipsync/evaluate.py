@@ -11,8 +11,8 @@ the sound.
 
 Figures mean something beside controls, in which nothing can fit: the voice **backwards**, **later**, and in pieces in
 another order (**shuffled**), as correlations; the mouth of the **source** itself; and a **silent** voice, of which the
-mouth's whole movement is leak. The upper bound is a video of what was trained on, judged like any other. What became of
-the rest of the picture is told by `preservation`.
+mouth's whole movement is leak. The most that can be hoped for is told by `upper_bound`, what became of the rest of the
+picture by `preservation`.
 """
 
 from __future__ import annotations

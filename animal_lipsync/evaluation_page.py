@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +95,10 @@ MEASURES = {
         low,
     ),
 }
+BOUND = (
+    "Upper bound: what the LoRA learned from says the same voice. Matched pairs are real pictures of the pet in the "
+    "order that the voice asks for, warped ones are moved by the warp engine. Little more can be hoped for."
+)
 WIDTH = 1100
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
@@ -127,32 +132,40 @@ def comparison_video(clips: Sequence[Clip], sound: str | Path | Audio | None) ->
 
 
 def evaluation_page(
-    evaluations: dict[str, Evaluation], *, video: bytes | None = None, shown: Sequence[str] = ()
+    evaluations: dict[str, Evaluation],
+    *,
+    bounds: Mapping[str, Evaluation] = MappingProxyType({}),
+    video: bytes | None = None,
+    shown: Sequence[str] = (),
 ) -> str:
     """HTML that opens anywhere and loads nothing.
 
     Args:
         evaluations: by what the page shall call each video.
+        bounds: likewise of what a training learned from, `upper_bound.pair_videos`; beside the others, and never best.
         video: an mp4 of them side by side.
         shown: what is seen in it from left to right.
     """
-    head = "".join(f"<th>{_coloured(index, name)}</th>" for index, name in enumerate(evaluations))
-    rows = "".join(_row(name, measure, list(evaluations.values())) for name, measure in MEASURES.items())
-    words = "".join(f"<dt>{escape(one.label)}</dt><dd>{escape(one.meaning)}</dd>" for one in MEASURES.values())
+    columns = evaluations | bounds
+    head = "".join(f"<th>{_coloured(index, name)}</th>" for index, name in enumerate(columns))
+    rows = "".join(_row(name, measure, list(columns.values()), len(evaluations)) for name, measure in MEASURES.items())
+    told = {one.label: one.meaning for one in MEASURES.values()} | ({", ".join(bounds): BOUND} if bounds else {})
+    words = "".join(f"<dt>{escape(label)}</dt><dd>{escape(meaning)}</dd>" for label, meaning in told.items())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lip-sync report</title><style>{STYLE}</style>'
         f"<h1>Lip-sync report</h1>{_video(video, shown) if video else ''}"
-        f"<table><tr><th></th>{head}</tr>{rows}</table>{_curves(evaluations)}{_lags(evaluations)}"
+        f"<table><tr><th></th>{head}</tr>{rows}</table>{_curves(columns)}{_lags(columns)}"
         f"<h2>What the figures mean</h2><dl>{words}</dl></html>"
     )
 
 
-def _row(name: str, measure: Measure, evaluations: list[Evaluation]) -> str:
-    values = [round(getattr(one, name), 2) for one in evaluations]
-    faults = [measure.fault(value) for value in values if not np.isnan(value)] if measure.fault else []
+def _row(name: str, measure: Measure, columns: list[Evaluation], count: int) -> str:
+    """The best of the first `count` in bold."""
+    values = [round(getattr(one, name), 2) for one in columns]
+    faults = [measure.fault(value) for value in values[:count] if not np.isnan(value)] if measure.fault else []
     cells = []
-    for value in values:
-        is_best = len(faults) > 1 and measure.fault(value) == min(faults) < max(faults)
+    for index, value in enumerate(values):
+        is_best = index < count and len(faults) > 1 and measure.fault(value) == min(faults) < max(faults)
         cells.append(f"<td{' class=best' if is_best else ''}>{'–' if np.isnan(value) else f'{value:.2f}'}</td>")
     return f"<tr><td>{escape(measure.label)}</td>{''.join(cells)}</tr>"
 

@@ -57,7 +57,8 @@ class Voice:
     """A recording as it moves a mouth and as Whisper hears it, at RATE."""
 
     motion: MouthMotion
-    speech: SpeechFrames
+    speech: SpeechFrames | None = None
+    """None where nothing is learned from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +132,9 @@ class Pairs:
     ):
         self.augmentation = augmentation
         self.pieces = tuple(pieces)
-        shut, usual = usual_openings(pieces)
         self.inside = widest_mouth(pieces)
-        takes = {
-            "recorded": [_recorded(piece, hear) for piece in pieces if piece.sound],
-            "matched": [
-                _matched(piece, voice, shut, usual) for piece in pieces for voice in voices if _is_lively(piece)
-            ],
-            "warped": [_warped(piece, voice) for piece in pieces for voice in voices],
-        }
-        self.takes = {kind: [take for take in some if take.fits.any()] for kind, some in takes.items()}
+        recorded = [_recorded(piece, hear) for piece in pieces if piece.sound]
+        self.takes = {"recorded": _fitting(recorded)} | takes_of(pieces, voices)
         weights = {kind: shares.get(kind, 0.0) for kind, some in self.takes.items() if some}
         total = sum(weights.values())
         if total <= 0:
@@ -158,10 +152,8 @@ class Pairs:
         take = takes[rng.choice(len(takes), p=lengths / lengths.sum())]
         at = int(rng.choice(np.flatnonzero(take.fits)))
         frame = int(take.frames[at])
-        picture, face = take.piece.crop(frame), take.piece.face[frame : frame + 1]
+        picture, face = shown_picture(take, at, self.inside), take.piece.face[frame : frame + 1]
         mask = mouth_mask(face)
-        if kind == "warped":
-            picture = self._warp(picture, face, take.voice.motion[at : at + 1])
         reference, reference_face = self._reference(take, frame, rng)
         look = draw_look(rng, self.augmentation, CROP)
         mask = mask.flip(1) if look.is_mirrored else mask
@@ -205,11 +197,32 @@ class Pairs:
             frame = int(rng.choice(other_mouths(piece, frame)))
         picture, face = piece.crop(frame), piece.face[frame : frame + 1]
         if (len(piece) > 1 or take.kind == "warped") and rng.random() < GUIDED:
-            picture = self._warp(picture, face, MouthMotion.from_channels(RATE, 1, jaw_open=OPENING))
+            picture = WarpEngine(self.inside)(
+                picture[None], face, MouthMotion.from_channels(RATE, 1, jaw_open=OPENING)
+            )[0]
         return picture, face
 
-    def _warp(self, picture: Tensor, face: FaceTrack, motion: MouthMotion) -> Tensor:
-        return WarpEngine(self.inside)(picture[None], face, motion)[0]
+
+def takes_of(pieces: Sequence[Piece], voices: Sequence[Voice]) -> dict[Kind, list[Take]]:
+    """All that pictures of these pieces can be made to say, matched and warped."""
+    shut, usual = usual_openings(pieces)
+    matched = [_matched(piece, voice, shut, usual) for piece in pieces for voice in voices if _is_lively(piece)]
+    warped = [_warped(piece, voice) for piece in pieces for voice in voices]
+    return {"matched": _fitting(matched), "warped": _fitting(warped)}
+
+
+def shown_picture(take: Take, at: int, inside: OpenMouth | None) -> Tensor:
+    """(3, CROP, CROP) sRGB in [0, 1], what a take shows in its frame `at`.
+
+    Args:
+        inside: what a mouth looks like inside that the warp engine opens.
+    """
+    frame = int(take.frames[at])
+    picture = take.piece.crop(frame)
+    if take.kind == "warped":
+        face = take.piece.face[frame : frame + 1]
+        picture = WarpEngine(inside)(picture[None], face, take.voice.motion[at : at + 1])[0]
+    return picture
 
 
 def usual_openings(pieces: Sequence[Piece]) -> tuple[float, float]:
@@ -285,6 +298,10 @@ def _poses(piece: Piece) -> np.ndarray:
 
 def _is_lively(piece: Piece) -> bool:
     return len(piece) > 1 and float(np.ptp(piece.opening)) > LIVELY
+
+
+def _fitting(takes: list[Take]) -> list[Take]:
+    return [take for take in takes if take.fits.any()]
 
 
 def _recorded(piece: Piece, hear: Callable[[Audio], SpeechFeatures]) -> Take:

@@ -13,10 +13,12 @@ from ..animal_lipsync.evaluate import evaluate
 from ..animal_lipsync.evaluation_page import MEASURES, comparison_video, evaluation_page
 from ..animal_lipsync.files import write_text
 from ..animal_lipsync.motion import speech_to_motion
+from ..animal_lipsync.pairs import RATE
+from ..animal_lipsync.upper_bound import NAMES, pair_videos
 from .finding import find_face
 from .media import open_source, with_progress
 from .motion import in_seconds
-from .types import CATEGORY, AnimalFace, to_audio
+from .types import CATEGORY, AnimalFace, Dataset, to_audio
 
 
 class EvaluateLipSync(io.ComfyNode):
@@ -55,16 +57,20 @@ class EvaluateLipSync(io.ComfyNode):
                     "video_2", optional=True, tooltip="Another result from the same source and voice, e.g. with a LoRA."
                 ),
                 io.Video.Input(
-                    "video_3",
-                    optional=True,
-                    tooltip="A third one, e.g. what the LoRA was trained on: the most that can be hoped for.",
+                    "video_3", optional=True, tooltip="A third one, e.g. with another LoRA or of another engine."
                 ),
                 io.String.Input(
                     "names",
                     default="",
                     optional=True,
                     advanced=True,
-                    tooltip="What the report calls the videos, with commas between: baseline, LoRA, training.",
+                    tooltip="What the report calls the videos, with commas between: baseline, LoRA.",
+                ),
+                Dataset.Input(
+                    "dataset",
+                    optional=True,
+                    tooltip="What the LoRA was trained on, from Prepare Pet Clips. What it learned from then says the "
+                    "voice too, and the report tells the most that can be hoped for.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -76,11 +82,17 @@ class EvaluateLipSync(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, video, voice, filename_prefix, source=None, face=None, video_2=None, video_3=None, names=""
+        cls, video, voice, filename_prefix, source=None, face=None, video_2=None, video_3=None, names="", dataset=None
     ) -> io.NodeOutput:
         videos = [one for one in (video, video_2, video_3) if one is not None]
         names = _names(names, len(videos))
-        voice, judged, shown, heard = to_audio(voice), {}, {}, {}
+        voice, judged, bounds, shown, heard = to_audio(voice), {}, {}, {}, {}
+
+        def hear(frame_rate):
+            if frame_rate not in heard:
+                heard[frame_rate] = speech_to_motion(in_seconds(voice), frame_rate)
+            return heard[frame_rate]
+
         with ExitStack() as opened:
             clips = [opened.enter_context(open_source(one)).clip for one in videos]
             for name, clip in zip(names, clips, strict=True):
@@ -89,32 +101,37 @@ class EvaluateLipSync(io.ComfyNode):
                     original = opened.enter_context(open_source(source, float(clip.frame_rate))).clip
                     shown.setdefault("source", original)
                 shown[name] = clip
-                if clip.frame_rate not in heard:
-                    heard[clip.frame_rate] = speech_to_motion(in_seconds(voice), clip.frame_rate)
                 judged[name] = evaluate(
                     with_progress(clip.read(clip.frames), clip.frames),
                     find_face(original or clip, face),
-                    heard[clip.frame_rate],
+                    hear(clip.frame_rate),
                     source=original and original.read(clip.frames),
                 )
+            if dataset is not None:
+                pieces = [dataset.load(entry) for entry in dataset.kept]
+                for name, pair in pair_videos(pieces, hear(RATE)).items():
+                    frames = with_progress(pair.clip.read(pair.clip.frames), pair.clip.frames)
+                    shown[name], bounds[name] = pair.clip, evaluate(frames, pair.face, hear(RATE))
             both = comparison_video(list(shown.values()), voice) if len(shown) > 1 else None
         folder, stem, number, _, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
         path = Path(folder) / f"{stem}_{number:05}_.html"
-        write_text(path, evaluation_page(judged, video=both, shown=list(shown)))
-        text = "\n".join([*_lines(judged), f"report: {path}"])
+        write_text(path, evaluation_page(judged, bounds=bounds, video=both, shown=list(shown)))
+        text = "\n".join([*_lines(judged | bounds), f"report: {path}"])
         PromptServer.instance.send_progress_text(text, cls.hidden.unique_id)
         return io.NodeOutput(text, judged[names[0]].correlation, ui=ui.PreviewText(text))
 
 
 def _names(text: str, count: int) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()] or ["video", "video 2", "video 3"][:count]
-    if len(names) != count or len(set(names)) != count or "source" in names:
+    if len(names) != count or len(set(names)) != count:
         raise ValueError(
-            f"names holds {', '.join(names)}, but there are {count} videos; give each a name of its own, not source, "
-            "or leave it empty."
+            f"names holds {', '.join(names)}, but there are {count} videos; give each a name of its own, or leave it "
+            "empty."
         )
+    if taken := {"source", *NAMES.values()} & set(names):
+        raise ValueError(f"{taken.pop()!r} is what the report calls something else; choose another of the names.")
     return names
 
 

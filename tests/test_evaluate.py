@@ -11,15 +11,19 @@ import torch
 
 from animal_lipsync.animate import voice_motion
 from animal_lipsync.cli import main
+from animal_lipsync.dataset import PetDataset, PieceEntry, piece_path
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.evaluate import evaluate, lag_correlations
 from animal_lipsync.image import to_frames, to_pixels, write_picture
+from animal_lipsync.motion import speech_to_motion
 from animal_lipsync.openness import openness
 from animal_lipsync.render import render
 from animal_lipsync.types import Cue, Faces, MouthMotion, VisemeTrack
+from animal_lipsync.upper_bound import pair_videos
 from animal_lipsync.video import probe
 from animal_lipsync.video_writer import write_video
 from tests.animals import sample_fox
+from tests.pets import make_piece, sample_pet, sample_voice, speaking_piece
 
 RATE = Fraction(25)
 SPOKEN = np.clip(np.sin(np.arange(60) * 0.55) + np.sin(np.arange(60) * 0.23), 0, 1) * (np.arange(60) >= 15)
@@ -143,7 +147,55 @@ def test_the_command_sets_videos_side_by_side_on_a_page_that_loads_nothing(fox, 
     assert "prompt.mp4" in page and "http" not in page
 
 
-def test_videos_that_cannot_be_told_apart_are_refused(tmp_path, monkeypatch, caplog):
+def test_videos_that_cannot_be_told_apart_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", "a.mp4", "b.mp4", "--names", "one"]) == 2
     assert main(["evaluate", "a.mp4", "a.mp4"]) == 2
+    assert main(["evaluate", "a.mp4", "b.mp4", "--names", "a", "warped pairs"]) == 2
+    assert "warped pairs" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Of a fox that speaks for a second and a picture of it."""
+    folder = tmp_path_factory.mktemp("dataset")
+    (folder / "pieces").mkdir()
+    pieces = [
+        speaking_piece("fox", 0, sample_voice(), frames=30),
+        make_piece(*sample_pet(), frame_rate=0, origin="fox.jpg"),
+    ]
+    for index, piece in enumerate(pieces):
+        piece.save(piece_path(folder, str(index)))
+    entries = tuple(PieceEntry(str(index), one.origin, 0.0, 1.0, len(one)) for index, one in enumerate(pieces))
+    PetDataset(folder, "fox", entries).save()
+    return PetDataset.open(folder)
+
+
+def test_what_a_training_learns_from_says_a_voice_it_never_heard(dataset):
+    pieces = [dataset.load(entry) for entry in dataset.kept]
+    unheard = speech_to_motion(sample_voice("answer"), RATE)
+    videos = pair_videos(pieces, unheard)
+    assert list(videos) == ["matched pairs", "warped pairs"]
+    for video in videos.values():
+        assert video.clip.frames == len(unheard)
+        result = evaluate(video.clip.read(video.clip.frames), video.face, unheard)
+        assert result.correlation > 0.8 and abs(result.lag) <= 1 / 25
+        assert max(result.turned_round, result.put_off, result.shuffled) < result.correlation - 0.3
+    assert list(pair_videos(pieces[1:], unheard)) == ["warped pairs"], "a picture cannot be put in another order"
+
+
+def test_the_command_sets_what_was_learned_from_beside_the_videos(fox, dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sample = files("animal_lipsync") / "samples" / "voice.wav"
+    picture, face = fox
+    Path("fox.json").write_text(Faces(*picture.shape[1::-1], RATE, 1, (face,)).to_json())
+    list(write_video("a.mp4", [picture] * 50, *picture.shape[1::-1], RATE, sound=sample))
+    command = f"evaluate a.mp4 --names baseline --keypoints fox.json --dataset {dataset.folder} --html report.html --json"
+    assert main(command.split()) == 0
+    figures = json.loads(capsys.readouterr().out)["videos"]
+    assert list(figures) == ["baseline", "matched pairs", "warped pairs"]
+    assert figures["baseline"]["correlation"] < 0.5 < 0.8 < figures["warped pairs"]["correlation"]
+    page = Path("report.html").read_text()
+    assert page.count("warped pairs") == 4 and "class=best" not in page, "nobody competes with what was learned from"
+    assert main(["evaluate", "a.mp4", "--dataset", str(tmp_path)]) == 1
+    assert "Prepare Pet Clips" in capsys.readouterr().err

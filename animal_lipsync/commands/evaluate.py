@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from .options import UsageError, command, face_options, transcript_options
+
+if TYPE_CHECKING:
+    from ..dataset import Piece
 
 
 def add(commands) -> None:
@@ -21,6 +25,11 @@ def add(commands) -> None:
         nargs="+",
         help="what to call each video, e.g. baseline LoRA; default: its file",
     )
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help="what a LoRA was trained on, from prepare-clips; its pairs say the voice too, as the upper bound",
+    )
     parser.add_argument("--html", metavar="OUT.html", help="a page with figures, curves and videos side by side")
 
 
@@ -30,6 +39,8 @@ def run(options: argparse.Namespace) -> dict:
     from ..evaluate import evaluate
     from ..evaluation_page import comparison_video, evaluation_page
     from ..files import require_output, write_text
+    from ..pairs import RATE
+    from ..upper_bound import NAMES, pair_videos
     from .inputs import face_of, read_text
 
     names = options.names or options.videos
@@ -37,8 +48,11 @@ def run(options: argparse.Namespace) -> dict:
         raise UsageError(f"There are {len(options.videos)} videos and {len(names)} names; give one for each.")
     if len(set(names)) != len(names):
         raise UsageError("Two videos are called the same; give each another name with --names.")
+    if taken := {"source", *NAMES.values()} & set(names):
+        raise UsageError(f"{taken.pop()!r} is what the page calls something else; give another name with --names.")
     if options.html:
         require_output(options.html, ".html")
+    pieces = _pieces(options.dataset) if options.dataset else []
     transcript = read_text(options.transcript) if options.transcript else None
     language = options.language or "en-us"
     hear = cache(partial(voice_motion, transcript=transcript, language=language))
@@ -54,7 +68,19 @@ def run(options: argparse.Namespace) -> dict:
             clip.read(clip.frames), face, heard, source=source.read(clip.frames) if source else None
         )
         shown |= {"source": source, name: clip} if source else {name: clip}
+    heard = hear(options.voice or options.videos[0], RATE) if pieces else None
+    pairs = pair_videos(pieces, heard) if pieces else {}
+    bounds = {name: evaluate(pair.clip.read(pair.clip.frames), pair.face, heard) for name, pair in pairs.items()}
+    shown |= {name: pair.clip for name, pair in pairs.items()}
     if options.html:
         both = comparison_video(list(shown.values()), options.voice or options.videos[0]) if len(shown) > 1 else None
-        write_text(options.html, evaluation_page(judged, video=both, shown=list(shown)))
-    return {"html": options.html, "videos": {name: result.summary() for name, result in judged.items()}}
+        write_text(options.html, evaluation_page(judged, bounds=bounds, video=both, shown=list(shown)))
+    figures = {name: result.summary() for name, result in (judged | bounds).items()}
+    return {"html": options.html, "videos": figures}
+
+
+def _pieces(folder: str) -> list[Piece]:
+    from ..dataset import PetDataset
+
+    dataset = PetDataset.open(folder)
+    return [dataset.load(entry) for entry in dataset.kept]

@@ -40,3 +40,13 @@ def test_a_video_and_its_slower_twin_are_judged_beside_each_other(graph, comfyui
 def test_names_must_be_as_many_as_the_videos(graph, comfyui):
     graph["judge"]["inputs"]["names"] = "baseline, LoRA"
     assert "there are 1 videos" in comfyui.fail(graph)
+
+
+def test_what_a_lora_learned_from_is_judged_beside_the_video(graph, comfyui):
+    graph["clips"] = comfyui.node("AnimalLipSync_PreparePetClips", folder="animal-lipsync-my-pet", name="judged")
+    graph["judge"]["inputs"] |= {"face": ["face", 0], "dataset": ["clips", 0]}
+    head, *lines = comfyui.run(graph)["report"]["text"][0].splitlines()
+    assert head == "(of video, warped pairs)", "the sample clip does not open its mouth"
+    lines = dict(line.split(": ", 1) for line in lines)
+    assert min(json.loads(f"[{lines['follows the voice']}]")) > 0.8
+    assert "Upper bound" in Path(lines["report"]).read_text()
