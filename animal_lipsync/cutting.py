@@ -42,6 +42,8 @@ STEP = 3
 """Frames from one in which heads are followed to the next; `calm` evens out what moves faster."""
 EVERY = 6
 """Of those, from one search of the whole picture to the next."""
+SCALES = ((160,), (480,))
+"""As `detection.SCALES`: one pet is looked for, so what is seen well hides what is smaller."""
 LONGEST_SIDE = 1920
 """Pixels; larger frames are read this large."""
 SMALLEST = 96
@@ -127,7 +129,7 @@ def _cut_clip(path: str | os.PathLike, origin: str) -> Iterator[tuple[Finding | 
                 yield picture.pixels
 
     stretch, end, seen_anything = _Stretch(origin, 0), next(ends), np.zeros(count, bool)
-    for step, seen in enumerate(follow_faces(followed(), every=EVERY)):
+    for step, seen in enumerate(follow_faces(followed(), every=EVERY, scales=SCALES)):
         if step * STEP == end:
             stretch.seen.append(seen)
             for finding in stretch.findings(sound, seen_anything):

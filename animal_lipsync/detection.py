@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,12 +24,10 @@ from .types import Faces
 
 WEIGHTS = Path(__file__).parent / "weights" / "animal_face.safetensors"
 SPECIES = ("cat", "dog", "bird", "other")
-DETECTION_SIDES = (320, 160)
-"""Longer side of the picture at each scale that the detector looks at: first for small heads, last for large ones."""
-CLOSER_SIDES = (640, 1280)
-"""The same for a still in which no head shows, or only heads smaller than `SEEN_WELL` at the scale before."""
+SCALES = ((320, 160), (640,), (1280,))
+"""Longer sides of a still at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
 SEEN_WELL = 32
-"""Pixels of a head, at the scale it was found at, from which on others like it would have been found too."""
+"""Pixels of a head, at the finest scale so far, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 STRIDE = 8
@@ -60,7 +59,7 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     frame = load_frame(pixels, detector.device)
     height, width = frame.shape[:2]
     found = Detections.none(width, height)
-    for sides in (DETECTION_SIDES, *((side,) for side in CLOSER_SIDES if side <= max(height, width))):
+    for sides in scales_for(frame, SCALES):
         boxes, scores = find_boxes(
             detector.faces, frame, sides=sides, min_score=min(CANDIDATE, min_score), limit=CANDIDATES
         )
@@ -96,11 +95,16 @@ def keypoints_in_boxes(
     return place_keypoints(frame, heads, heads.new_ones(len(heads)), detector).to_faces()
 
 
+def scales_for(frame: Tensor, scales: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The first of `scales`, and those that show more of `frame` (H, W, 3) without enlarging it."""
+    return [sides for sides in scales if sides is scales[0] or sides[0] <= max(frame.shape)]
+
+
 def find_boxes(
     net: FaceDetector,
     frame: Tensor,
     *,
-    sides: tuple[int, ...] = DETECTION_SIDES,
+    sides: tuple[int, ...] = SCALES[0],
     min_score: float = 0.05,
     limit: int = 32,
 ) -> tuple[Tensor, Tensor]:

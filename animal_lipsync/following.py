@@ -18,10 +18,9 @@ from torch import Tensor
 
 from .clip import Clip
 from .detection import (
-    CLOSER_SIDES,
     CUT_DIFFERENCE,
-    DETECTION_SIDES,
     SAME_FACE,
+    SCALES,
     SEEN_WELL,
     Detector,
     box_intersection,
@@ -31,6 +30,8 @@ from .detection import (
     load_detector,
     load_frame,
     place_keypoints,
+    scales_for,
+    suppress_overlaps,
     to_crop,
     to_frame,
 )
@@ -63,6 +64,8 @@ LENIENCE = 0.6
 """Share of `min_score` at which a face that is known already still counts: heads turn."""
 CANDIDATE, CANDIDATES = 0.15, 12
 """Heads of at least this score are looked at more closely in a search, and no more than so many."""
+LIKELY = 0.5
+"""Score by the detector alone from which on a search need not look closer."""
 STRAY = 0.05
 """Of the cut's side: how far the mouth of a head may move on its own from one frame to the next."""
 
@@ -108,6 +111,7 @@ def follow_faces(
     *,
     min_score: float = 0.3,
     every: int = EVERY,
+    scales: Sequence[tuple[int, ...]] = SCALES[:2],
     finder: Finder | None = None,
     detector: Detector | None = None,
 ) -> Iterator[Detections]:
@@ -118,6 +122,7 @@ def follow_faces(
 
     Args:
         frames: (H, W, 3) uint8 RGB each, all of one size.
+        scales: at which the whole picture is searched, as `detection.SCALES`.
         finder: looks for heads instead; what it finds is a face, even if the networks cannot tell what it is.
     """
     detector = detector or load_detector()
@@ -136,11 +141,7 @@ def follow_faces(
             if finder:
                 now = search(frame, known, detector, finder(index, pixels), 0.0)
             else:
-                now = search(frame, known, detector, _heads(frame, detector, DETECTION_SIDES), min_score)
-                largest, longer = (now.boxes[:, 2:] - now.boxes[:, :2]).max(initial=0), max(frame.shape)
-                if largest * DETECTION_SIDES[0] < SEEN_WELL * longer and longer >= CLOSER_SIDES[0]:
-                    closer = _heads(frame, detector, (*DETECTION_SIDES, CLOSER_SIDES[0]))
-                    now = search(frame, known, detector, closer, min_score)
+                now = search(frame, known, detector, _heads(frame, known.boxes, detector, scales), min_score)
             fresh = np.flatnonzero(now.runs < 0)
             now.runs[fresh] = runs + np.arange(len(fresh))
             runs += len(fresh)
@@ -210,9 +211,17 @@ def search(frame: Tensor, known: Detections, detector: Detector, found: Found, m
     return now[np.flatnonzero(stays)]
 
 
-def _heads(frame: Tensor, detector: Detector, sides: tuple[int, ...]) -> Found:
-    boxes, scores = find_boxes(detector.faces, frame, sides=sides)
-    return Found(boxes.cpu().numpy(), scores.cpu().numpy(), ("",) * len(boxes))
+def _heads(frame: Tensor, known: np.ndarray, detector: Detector, scales: Sequence[tuple[int, ...]]) -> Found:
+    """What might be a head, at one scale after the other until a likely or a `known` one (N, 4) is seen well."""
+    boxes, scores = torch.zeros(0, 4, device=frame.device), torch.zeros(0, device=frame.device)
+    for sides in scales_for(frame, scales):
+        more = find_boxes(detector.faces, frame, sides=sides)
+        boxes, scores = torch.cat([boxes, more[0]]), torch.cat([scores, more[1]])
+        likely = np.concatenate([known, boxes[scores >= LIKELY].cpu().numpy()])
+        if (likely[:, 2:] - likely[:, :2]).max(initial=0) * sides[0] >= SEEN_WELL * max(frame.shape):
+            break
+    best = suppress_overlaps(boxes, scores)
+    return Found(boxes[best].cpu().numpy(), scores[best].cpu().numpy(), ("",) * len(best))
 
 
 @torch.inference_mode()

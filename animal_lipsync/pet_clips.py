@@ -29,7 +29,7 @@ from .pet_clips_page import Overview, pet_clips_page
 from .sightings import Sighting, Sightings
 from .workers import WorkerDied, share_out
 
-VERSION = 1
+VERSION = 2
 """To be raised when the same clip would be cut into something else."""
 PICTURES = (*SUFFIXES, ".avif")
 CLIPS = (
