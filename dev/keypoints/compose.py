@@ -1,4 +1,5 @@
-"""Make the training pictures that no camera took: drawn animals, art of open packages, painted people, opened mouths.
+"""Make the training pictures that no camera took: drawn animals, art of open packages, painted people, patterns,
+opened mouths.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --out MORE
 
@@ -103,7 +104,7 @@ def paste(rng, background: Image.Image, art: Image.Image, label: dict, *, share:
     return image, label | {"box": placed.round(1).tolist(), "keypoints": points.round(1).tolist() or None}
 
 
-# ---------------------------------------------------------------- the five kinds
+# ---------------------------------------------------------------- the kinds
 
 
 def compose_drawings(album: Album, backgrounds: Backgrounds, count: int):
@@ -179,6 +180,27 @@ def compose_people(album: Album, backgrounds: Backgrounds, count: int):
                   held_out=i % 8 == 0)  # fmt: skip
 
 
+def compose_patterns(album: Album, count: int):
+    """Noise, blocks, stripes and chequers in colours: nothing that could be an animal."""
+    for i in range(count):
+        rng = np.random.default_rng(i)
+        cells = int(math.exp(rng.uniform(math.log(3), math.log(SIDE))))
+        colours = rng.normal(rng.uniform(40, 215, 3), rng.uniform(10, 110), (cells, cells, 3))
+        kind = rng.choice(["cells", "grey", "stripes", "chequers"])
+        if kind == "grey":
+            colours = colours[..., :1].repeat(3, 2)
+        elif kind == "stripes":
+            colours = colours[:1].repeat(cells, 0)
+        elif kind == "chequers":
+            colours = colours[0, (np.arange(cells)[:, None] + np.arange(cells)) % 2]
+        image = Image.fromarray(colours.clip(0, 255).astype(np.uint8))
+        image = image.resize((SIDE, SIDE), [Image.NEAREST, Image.BILINEAR, Image.BICUBIC][rng.integers(3)])
+        if rng.random() < 0.3:
+            image = image.rotate(rng.uniform(0, 90), Image.BICUBIC)
+        album.add(f"pattern_{i}", image, species=None, box=None, keypoints=None, source="nothing",
+                  held_out=i % 8 == 0)  # fmt: skip
+
+
 def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
     x1, y1, x2, y2 = picture["box"].tolist()
@@ -240,6 +262,7 @@ def main():
     parser.add_argument("--drawings", type=int, default=900)
     parser.add_argument("--collages", type=int, default=480)
     parser.add_argument("--people", type=int, default=1400)
+    parser.add_argument("--patterns", type=int, default=160)
     parser.add_argument("--times", type=int, default=3, help="how often each piece of art is shown")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -251,6 +274,7 @@ def main():
     backgrounds = Backgrounds(empty, pictures)
     compose_collages(album, empty, args.things, args.collages)
     compose_people(album, backgrounds, args.people)
+    compose_patterns(album, args.patterns)
     compose_art(album, backgrounds, args.art, args.times)
     compose_drawings(album, backgrounds, args.drawings)
     compose_open_mouths(album, pictures)
