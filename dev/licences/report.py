@@ -41,14 +41,17 @@ def licence(part: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("python", help="of that environment")
-    bill = materials(parser.parse_args().python)
+    options = parser.parse_args()
+    bill = materials(options.python)
     (HERE / "sbom.cdx.json").write_text(json.dumps(bill, indent=1) + "\n")
     parts = sorted(bill["components"], key=lambda part: part["name"].lower())
     rows = [f"| {part['name']} | {part['version']} | {licence(part)} |" for part in parts]
+    version = subprocess.check_output([options.python, "--version"], text=True).strip()
     heading = (
-        "What `pip install animal-lipsync` brings on Linux, by `python dev/licences/report.py`; see sbom.cdx.json."
+        f"What `pip install animal-lipsync` brings on Linux ({version}), without extras; see sbom.cdx.json. NVIDIA's "
+        "libraries come with PyTorch's CUDA build; its CPU build has none of them.\n\n"
+        "To renew both, in the pack's folder:\n\n" + __doc__.split("\n\n")[1]
     )
-    heading += " NVIDIA's libraries come with PyTorch's CUDA build; its CPU build has none of them."
     text = "\n".join(["# Licences", "", heading, "", "| package | version | licence |", "|---|---|---|", *rows, ""])
     (HERE / "README.md").write_text(text)
     print(json.dumps({"components": len(parts)}))
