@@ -23,10 +23,12 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import traceback
+import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -253,6 +255,7 @@ def begin(job: Job, folder: Path, said: str | os.PathLike = os.devnull) -> int:
     if pid:
         return pid
     files._sweep.cache_clear()  # a program of its own would not have looked there yet
+    sys.modules["__main__"] = types.ModuleType("__main__")  # or the workers of its pool import all of this first
     os.setsid()
     os.chdir(folder)
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
