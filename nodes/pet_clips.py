@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import folder_paths
+import psutil
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
+from ..animal_lipsync.batch import ROOM, workers_here
 from ..animal_lipsync.dataset import PetDataset
 from ..animal_lipsync.pet_clips import CLIPS, PAGE, PICTURES, prepare_clips
 from ..animal_lipsync.pet_clips_page import advice
@@ -71,8 +73,7 @@ class PreparePetClips(io.ComfyNode):
         clips, output = Path(folder_paths.get_input_directory()) / folder, _dataset_folder(name)
         picture = None if reference is None else next(to_pixel_frames(reference, [0]))
         bar = ProgressBar(1000)
-        # one process, this one: others could import neither ComfyUI's main module nor this package
-        with closing(prepare_clips(clips, output, reference=picture, workers=1)) as steps:
+        with closing(prepare_clips(clips, output, reference=picture, workers=_workers())) as steps:
             for step in steps:
                 throw_exception_if_processing_interrupted()
                 bar.update_absolute(round(1000 * step.share))
@@ -82,6 +83,11 @@ class PreparePetClips(io.ComfyNode):
         lines = [f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s; {dropped} dropped."]
         lines += [*advice(dataset), f"The report: {output / PAGE}"]
         return io.NodeOutput(dataset, "\n".join(lines), ui=ui.PreviewText("\n".join(lines)))
+
+
+def _workers() -> int:
+    """As many as fit beside ComfyUI and the models that it holds."""
+    return max(1, min(workers_here(), int(psutil.virtual_memory().available // ROOM)))
 
 
 def _clip_folders() -> list[str]:

@@ -190,8 +190,8 @@ def test_the_command_sets_what_was_learned_from_beside_the_videos(fox, dataset, 
     picture, face = fox
     Path("fox.json").write_text(Faces(*picture.shape[1::-1], RATE, 1, (face,)).to_json())
     list(write_video("a.mp4", [picture] * 50, *picture.shape[1::-1], RATE, sound=sample))
-    command = f"evaluate a.mp4 --names baseline --keypoints fox.json --dataset {dataset.folder} --html report.html --json"
-    assert main(command.split()) == 0
+    command = "evaluate a.mp4 --names baseline --keypoints fox.json --html report.html --json --dataset"
+    assert main([*command.split(), str(dataset.folder)]) == 0
     figures = json.loads(capsys.readouterr().out)["videos"]
     assert list(figures) == ["baseline", "matched pairs", "warped pairs"]
     assert figures["baseline"]["correlation"] < 0.5 < 0.8 < figures["warped pairs"]["correlation"]

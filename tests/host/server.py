@@ -67,6 +67,10 @@ class ComfyUI:
             self._process.wait()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return re.sub(r"\x1b\[[0-9;]*m", "", self._log.read_text(errors="replace"))
 
