@@ -8,6 +8,7 @@ map is written in closed form and monotone at any opening, so nothing folds. Kno
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,17 @@ LINE_REACH = 0.30
 """Half widths of the mouth by which such a line may lie above or below the curve that the keypoints suggest."""
 PRESS = 0.05
 """Share of the mouth's half width by which pressed lips overlap."""
+
+
+class Profile(NamedTuple):
+    """A mouth at some a along it, whatever the b."""
+
+    seam: Tensor
+    """b of the shut mouth's lip line."""
+    lips: Tensor
+    """Share of the opening by which the lower lip drops."""
+    jaw: Tensor
+    """The same below the lips, where cheeks and chin follow the jaw; never less than `lips`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +149,12 @@ class JawField:
         root = (1 - share**2 * share.sqrt()).sqrt()
         return root * root.sqrt()
 
-    def jaw_profile(self, a: Tensor) -> Tensor:
-        """The same below the lips, where cheeks and chin follow the jaw; never less than `lip_profile`."""
+    def profile(self, a: Tensor) -> Profile:
+        lips = self.lip_profile(a)
         if self.is_side:
-            return self.lip_profile(a)
+            return Profile(self.seam(a), lips, lips)
         share = self.across_share(a).abs()
-        return torch.maximum(smoothstep((1.85 - share) / 1.45), self.lip_profile(a))
+        return Profile(self.seam(a), lips, torch.maximum(smoothstep((1.85 - share) / 1.45), lips))
 
     # ---- the jaw -----------------------------------------------------------------------------------------------
 
@@ -167,38 +179,38 @@ class JawField:
         length = torch.maximum(1.4 * self.jaw, 2.4 * self.gap)
         return torch.minimum(length, 2.8 * self.length - self.chin) if self.is_side else length
 
-    def shut_jaw(self, a: Tensor, b: Tensor) -> Tensor:
+    def shut_jaw(self, at: Profile, b: Tensor) -> Tensor:
         """b of the opened lower jaw -> b when it was shut. Above the lower lip it goes on smoothly.
 
         The slope over b is 1 - 1.5 / 2.2 or more, so no two pixels swap places.
         """
-        lip = self.lip_profile(a)
-        gain = self.jaw_profile(a) - lip
-        deep = b - self.seam(a) - self.opening * lip
+        gain = at.jaw - at.lips
+        deep = b - at.seam - self.opening * at.lips
         deep = _ramp(deep, torch.maximum(0.85 * self.jaw, 2.2 * self.opening * gain))
         gone = _ramp(b - self.chin - self.opening, self.neck)
-        return b - self.opening * (lip + gain * deep) * (1 - gone)
+        return b - self.opening * (at.lips + gain * deep) * (1 - gone)
 
-    def reopen_jaw(self, a: Tensor, b: Tensor) -> Tensor:
+    def reopen_jaw(self, at: Profile, b: Tensor) -> Tensor:
         """b of the shut lower jaw -> b in the picture, where the mouth stands open by `gap`."""
-        lip = self.lip_profile(a)
-        deep = _ramp(b - self.seam(a), 0.85 * self.jaw)
+        if not self.gap.any():
+            return b
+        deep = _ramp(b - at.seam, 0.85 * self.jaw)
         gone = _ramp(b - self.chin, self.reopened_neck)
-        return b + self.gap * (lip + (self.jaw_profile(a) - lip) * deep) * (1 - gone)
+        return b + self.gap * (at.lips + (at.jaw - at.lips) * deep) * (1 - gone)
 
-    def lift(self, a: Tensor, b: Tensor) -> Tensor:
+    def lift(self, at: Profile, b: Tensor) -> Tensor:
         """Inverse for the upper lip, which rises a little as the jaw drops: b of the target -> b of the source."""
         if self.is_side:
             return b
-        height = self.upper_rise(a)
+        height = self._upper_rise(at.lips)
         reach = 0.9 * self.nose
-        return b + height * (1 - _ramp(self.seam(a) - height - b, reach))
+        return b + height * (1 - _ramp(at.seam - height - b, reach))
 
-    def upper_rise(self, a: Tensor) -> Tensor:
-        """How far the upper lip rises at a, in units of b."""
+    def _upper_rise(self, lips: Tensor) -> Tensor:
+        """How far the upper lip rises where the lower one drops by `lips`, in units of b."""
         if self.is_side:
-            return torch.zeros_like(a)
-        return torch.minimum(0.10 * self.opening, 0.3 * self.nose) * self.lip_profile(a)
+            return torch.zeros_like(lips)
+        return torch.minimum(0.10 * self.opening, 0.3 * self.nose) * lips
 
     # ---- the corners -------------------------------------------------------------------------------------------
 
@@ -227,8 +239,9 @@ class JawField:
             (x, y) for the lower layer and (x, y) for the upper one, each (N, h, w).
         """
         a, b = self.to_mouth(x, y)
-        lower = self.reopen_jaw(a, self.shut_jaw(a, b))
-        upper = self.lift(a, b)
+        at = self.profile(a)
+        lower = self.reopen_jaw(at, self.shut_jaw(at, b))
+        upper = self.lift(at, b)
         return (
             self.to_frame(self.relax_corners(a, lower), lower),
             self.to_frame(self.relax_corners(a, upper), upper),
@@ -236,8 +249,8 @@ class JawField:
 
     def lips(self, a: Tensor) -> tuple[Tensor, Tensor]:
         """b of the upper and of the lower lip's edge in the target."""
-        seam = self.seam(a)
-        return seam - self.upper_rise(a), seam + self.opening * self.lip_profile(a)
+        seam, drop = self.seam(a), self.lip_profile(a)
+        return seam - self._upper_rise(drop), seam + self.opening * drop
 
     def front_edge(self, v: Tensor) -> Tensor:
         """Share of `length` at which the inside of a mouth seen from the side ends: it curves back between the tips."""

@@ -232,10 +232,10 @@ def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     for k, b in ((5, upper), (6, lower)):
         points[k, :2] = [float(v) for v in jaw.to_frame(a, b)]
     a, shut = jaw.to_mouth(*tensors(7))
-    low, high = shut, shut + 2 * jaw.opening + 1
+    at, low, high = jaw.profile(a), shut, shut + 2 * jaw.opening + 1
     for _ in range(30):  # where the chin went: `shut_jaw` is monotone
         b = (low + high) / 2
-        below = jaw.shut_jaw(a, b) > shut
+        below = jaw.shut_jaw(at, b) > shut
         low, high = torch.where(below, low, b), torch.where(below, b, high)
     points[7, :2] = [float(v) for v in jaw.to_frame(a, high)]
     points[5:7, 2] = 1
