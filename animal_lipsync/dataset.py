@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .crop import MouthCrop
-from .detection import cut_frame
 from .documents import get_field, load_document, to_array, to_number
 from .files import write_text
+from .head_crops import cut_frame
 from .image import to_frames, to_pixels
 from .lower_face import place_lower_face
 from .musetalk import SIZE

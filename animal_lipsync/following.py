@@ -16,30 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .boxes import box_intersection, box_iou, suppress_overlaps
 from .clip import Clip
-from .detection import (
-    CUT_DIFFERENCE,
-    SAME_FACE,
-    SCALES,
-    SEEN_WELL,
-    Detector,
-    box_intersection,
-    box_iou,
-    cut_frame,
-    find_boxes,
-    load_detector,
-    load_frame,
-    place_keypoints,
-    scales_for,
-    suppress_overlaps,
-    to_crop,
-    to_frame,
-)
+from .detection import SCALES, SEEN_WELL, find_boxes, place_keypoints, scales_for
+from .detector import Detector, load_detector
 from .flow import apply_motion, fit_motion, follow_points
+from .head_crops import cut_frame, load_frame, to_crop, to_frame
 from .prior import fill_points
 from .tracking import Detections
 from .types import FaceTrack
 
+CUT_DIFFERENCE = 0.15
+"""Mean change of a thumbnail from one frame to the next, of full scale, that makes it a new scene."""
+SAME_FACE = 0.4
+"""Overlap (intersection over union) of two boxes of one face."""
 EVERY = 8
 """Frames from one search of the whole picture to the next."""
 CROP = 96
@@ -316,7 +306,7 @@ def measure(before: Tensor, crops: Tensor, after: Tensor, after_crops: Tensor, p
     """How heads moved between two frames, each seen through its own cut.
 
     Args:
-        crops, after_crops: (N, 4) the cuts, as `detection.cut` takes them.
+        crops, after_crops: (N, 4) the cuts, as `head_crops` defines them.
         points: (N, K, 2) pixels of `before`.
 
     Returns:

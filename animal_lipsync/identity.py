@@ -1,6 +1,6 @@
 """Which animal it is: features of a head by which one pet is told from another, whatever its pose and the light.
 
-They are what the head network of `detection.py` sees on its way to the keypoints, in the directions in which animals
+They are what the head network of `detector.py` sees on its way to the keypoints, in the directions in which animals
 differ more than one animal does from picture to picture (Fisher's discriminant; recipe: dev/identity). Enough to sort
 clips, not to identify anybody.
 """
@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .detection import Detector, cut_frame, load_detector, load_frame
+from .detector import Detector, load_detector
+from .head_crops import cut_frame, load_frame
 
 ALIKE = 0.38
 """Likeness to what is known of an animal from which on a head is taken for its own."""

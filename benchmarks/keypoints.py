@@ -32,7 +32,8 @@ sys.path.insert(0, str(ROOT / "dev" / "keypoints"))
 
 from train import is_held_out  # noqa: E402
 
-from animal_lipsync.detection import detect_faces, keypoints_in_boxes, load_detector  # noqa: E402
+from animal_lipsync.detection import detect_faces, keypoints_in_boxes  # noqa: E402
+from animal_lipsync.detector import load_detector  # noqa: E402
 from animal_lipsync.following import follow_faces  # noqa: E402
 from animal_lipsync.tracking import track_faces  # noqa: E402
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from animal_lipsync.cache import FaceCache  # noqa: E402
 from animal_lipsync.clip import Clip  # noqa: E402
-from animal_lipsync.detection import load_detector  # noqa: E402
+from animal_lipsync.detector import load_detector  # noqa: E402
 from animal_lipsync.finding import find_faces  # noqa: E402
 from animal_lipsync.following import follow_faces  # noqa: E402
 from animal_lipsync.tracking import track_faces  # noqa: E402

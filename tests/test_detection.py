@@ -10,27 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from animal_lipsync.detection import (
-    MIRROR,
-    POINTS,
-    WEIGHTS,
-    Detector,
-    box_iou,
-    box_of_sides,
-    cut,
-    cut_frame,
-    detect_faces,
-    face_roll,
-    find_boxes,
-    keypoints_in_boxes,
-    load_detector,
-    load_frame,
-    sides_of_box,
-    suppress_overlaps,
-    to_crop,
-    to_frame,
-)
+from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box, suppress_overlaps
+from animal_lipsync.detection import detect_faces, face_roll, find_boxes, keypoints_in_boxes
+from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, load_detector
 from animal_lipsync.following import follow_faces
+from animal_lipsync.head_crops import cut, cut_frame, load_frame, to_crop, to_frame
 from animal_lipsync.tracking import track_faces
 from animal_lipsync.types import Faces
 

@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from animal_lipsync import identity  # noqa: E402
-from animal_lipsync.detection import load_detector, load_frame  # noqa: E402
+from animal_lipsync.detector import load_detector  # noqa: E402
+from animal_lipsync.head_crops import load_frame  # noqa: E402
 from animal_lipsync.image import read_picture  # noqa: E402
 
 FITTED, JUDGED, PICTURES = 400, 80, 3

@@ -18,7 +18,8 @@ import torch
 from PIL import Image, ImageDraw
 from train import box_crop, load_pictures
 
-from animal_lipsync.detection import SPECIES, Detector, load_detector, place_keypoints
+from animal_lipsync.detection import place_keypoints
+from animal_lipsync.detector import SPECIES, Detector, load_detector
 
 HERE = Path(__file__).resolve().parent
 LABELS, PROPOSALS = HERE / "labels.json", HERE / ".cache"

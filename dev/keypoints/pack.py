@@ -16,20 +16,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from train import HERE, load_pictures
 
-from animal_lipsync.detection import (
-    CANDIDATE,
-    CANDIDATES,
-    POINTS,
-    WEIGHTS,
-    Detector,
-    KeypointNet,
-    box_iou,
-    face_features,
-    face_roll,
-    find_boxes,
-    look,
-    look_at_heads,
-)
+from animal_lipsync.boxes import box_iou
+from animal_lipsync.detection import CANDIDATE, CANDIDATES, face_features, face_roll, find_boxes, look, look_at_heads
+from animal_lipsync.detector import POINTS, WEIGHTS, Detector, KeypointNet
 
 
 @torch.no_grad()

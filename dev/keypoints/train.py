@@ -1,4 +1,4 @@
-"""Train the three networks of animal_lipsync/detection.py, on a CPU, in reading order.
+"""Train the three networks of animal_lipsync/detector.py, on a CPU, in reading order.
 
     python dev/keypoints/train.py faces --data DATA --more MORE --minutes 25 --out faces.pt
     python dev/keypoints/train.py head  --data DATA --more MORE --mistakes-of faces.pt --minutes 25 --out head.pt
@@ -28,21 +28,10 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from animal_lipsync.detection import (  # noqa: E402
-    SPECIES,
-    STRIDE,
-    Detector,
-    FaceDetector,
-    box_iou,
-    box_of_sides,
-    cut,
-    expected_points,
-    face_roll,
-    find_boxes,
-    sides_of_box,
-    to_crop,
-    to_frame,
-)
+from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box  # noqa: E402
+from animal_lipsync.detection import face_roll, find_boxes  # noqa: E402
+from animal_lipsync.detector import SPECIES, STRIDE, Detector, FaceDetector, expected_points  # noqa: E402
+from animal_lipsync.head_crops import cut, to_crop, to_frame  # noqa: E402
 
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
