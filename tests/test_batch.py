@@ -105,6 +105,7 @@ def test_ray_gives_the_same_results(tmp_path):
     assert (tmp_path / "6.txt").read_text() == "f"
 
 
+@pytest.mark.slow
 def test_a_node_that_is_lost_costs_no_row_on_ray(tmp_path, cluster):
     from animal_lipsync.cluster import run_on_ray
 
@@ -131,6 +132,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_one_long_video_is_drawn_on_all_nodes_of_a_ray_cluster(folder, cluster):
     from animal_lipsync.cluster import run_on_ray
 

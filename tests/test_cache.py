@@ -12,6 +12,7 @@ from animal_lipsync.finding import find_faces
 from animal_lipsync.image import write_picture
 from animal_lipsync.types import Faces
 from tests.animals import make_face
+from tests.jobs import keep_and_read
 
 FACES = Faces(64, 48, Fraction(30000, 1001), 3, (make_face(frames=3), make_face(frames=3, species="cat")), (0.9, 0.31))
 
@@ -63,18 +64,9 @@ def test_the_folder_stays_below_its_limit_and_what_was_used_last_stays(tmp_path)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["new", "size", "used"]
 
 
-def _write_and_read(folder: str) -> bool:
-    cache, wrong = FaceCache(folder, limit=20_000), 0
-    for t in range(60):
-        cache.put(f"key{t % 4}", FACES)
-        kept = cache.get(f"key{t % 4}")
-        wrong += kept is not None and not same(kept, FACES)
-    return not wrong
-
-
 def test_many_programs_may_write_at_once(tmp_path):
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert all(pool.map(_write_and_read, [str(tmp_path)] * 4))
+        assert all(pool.starmap(keep_and_read, [(tmp_path, FACES)] * 4))
     assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
 
 

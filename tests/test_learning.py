@@ -65,6 +65,7 @@ def judge(painter, piece, voice, lora=None):
     }
 
 
+@pytest.mark.slow
 def test_a_lora_beats_its_base_on_its_pet_and_spares_another(tmp_path):
     said, unheard = sample_voice(), sample_voice("answer")
     voice, answer = listen(said, hear), listen(unheard, hear)
