@@ -18,6 +18,9 @@ from .media import open_media
 from .memory import is_out_of_memory
 from .types import Audio
 
+MOST_CHANNELS = 64
+"""That FFmpeg converts."""
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -135,10 +138,13 @@ def _decode(path: str | os.PathLike, mono: bool) -> Iterator[Audio]:
             for frame in container.decode(stream):
                 if kind != (frame.format.name, frame.layout.name, frame.sample_rate):  # which may change on the way
                     kind = frame.format.name, frame.layout.name, frame.sample_rate
-                    is_mixed = frame.layout.nb_channels > 2 and not mono
-                    to_float = av.AudioResampler("fltp", layout="stereo" if is_mixed else None, rate=rate)
+                    # FFmpeg knows how to mix channels that have places; of others `_block` takes the mean
+                    is_mixed = frame.layout.nb_channels > 2 and not mono and "channels" not in frame.layout.name
+                    # packed, because PyAV reads beyond its list of planes where there are 8 or more, and crashes
+                    to_float = av.AudioResampler("flt", layout="stereo" if is_mixed else None, rate=rate)
                 for block in to_float.resample(frame):
-                    yield _block(path, block.to_ndarray(), rate, 1 if mono else channels)
+                    waveform = block.to_ndarray().reshape(-1, block.layout.nb_channels).T
+                    yield _block(path, waveform, rate, 1 if mono else channels)
                     samples += block.samples
         except (av.FFmpegError, OSError) as error:
             if is_out_of_memory(error):
@@ -169,8 +175,8 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContain
                 raise ValueError(f"{path} has no sound; choose a recording, or a video with an audio track.")
             stream = container.streams.audio[0]
             context = stream.codec_context
-            if context is None or not (context.sample_rate and context.channels):
-                raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as WAV.")
+            if context is None or not (context.sample_rate and 0 < context.channels <= MOST_CHANNELS):
+                raise ValueError(f"{path} holds a kind of sound that cannot be read; export it as stereo WAV.")
             yield container, stream
     except (av.FFmpegError, OSError) as error:
         if is_out_of_memory(error):

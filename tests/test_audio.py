@@ -88,6 +88,19 @@ def test_surround_becomes_stereo_with_the_centre_in_both(tmp_path):
     assert load_audio(path, mono=True).waveform.mean() == pytest.approx(0.5 / 6, abs=1e-3)
 
 
+@pytest.mark.parametrize("channels", [3, 8, 9, 17, 64])
+def test_channels_without_places_become_their_mean(tmp_path, channels):
+    samples = np.random.default_rng(0).integers(-9000, 9000, (500, channels), np.int16)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((channels, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    mean = samples.mean(axis=1) / 32768
+    assert probe_audio(tmp_path / "a.wav").channels == 2
+    for mono in (True, False):
+        waveform = load_audio(tmp_path / "a.wav", mono=mono).waveform
+        np.testing.assert_allclose(waveform, np.tile(mean, (1 if mono else 2, 1)), atol=1e-6)
+
+
 def test_mono_is_the_mean_of_the_channels(tmp_path):
     waveform = np.stack([np.full(4000, 0.6), np.full(4000, -0.2)]).astype(np.float32)
     path = save(tmp_path / "a.wav", waveform, 16_000)
