@@ -1,14 +1,13 @@
 """A folder of clips becomes a dataset: what is cut where and dropped why, and that nothing is done twice or lost."""
 
 import json
-import os
 import resource
 import shutil
-import signal
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -34,7 +33,6 @@ from animal_lipsync.types import Audio
 from animal_lipsync.video_writer import VideoWriter
 from tests.animals import joined, make_face, pose
 from tests.pets import sample_pet
-from tests.processes import children
 
 SAMPLES = files("animal_lipsync") / "samples"
 SILENCES = st.lists(st.floats(0, 120), max_size=12).map(
@@ -397,8 +395,8 @@ def test_the_command_tells_what_became_of_the_clips(fox, tmp_path, capsys):
 def test_a_process_that_dies_costs_its_file_alone(clips, prepared, tmp_path):
     killed = False
     for _ in prepare_clips(clips, tmp_path / "dataset", workers=2):
-        if not killed and (running := children(os.getpid())):
-            os.kill(running[0], signal.SIGKILL)
+        if not killed and active_children():
+            active_children()[0].kill()
             killed = True
     lost = [entry for entry in PetDataset.open(tmp_path / "dataset").pieces if "process died" in entry.reason]
     assert len(lost) == 1

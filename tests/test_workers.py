@@ -36,7 +36,7 @@ def command(tmp_path) -> list[str]:
     return [sys.executable, str(tmp_path / "main.py"), str(ROOT / "animal_lipsync"), str(tmp_path)]
 
 
-def gone(pids: list[int], seconds: float = 20) -> bool:
+def gone(pids: list[int], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not any(Path(f"/proc/{pid}").exists() for pid in pids):
