@@ -29,7 +29,7 @@ from .commands import (
     study,
     train,
 )
-from .commands.options import UsageError, refuse_overwriting
+from .commands.options import UsageError, refuse_empty, refuse_overwriting
 from .memory import memory_told
 
 COMMANDS = (
@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger(__package__).setLevel(logging.INFO)
     with _stoppable():
         try:
+            refuse_empty(options)
             refuse_overwriting(options)
             with memory_told():
                 report = options.run(options)

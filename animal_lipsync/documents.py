@@ -31,7 +31,7 @@ def load_document(text: str, name: str) -> dict:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name} is not JSON: {error}") from None
+        raise FormatError(f"{name} is not JSON: {error}; save or make it again.") from None
     if not isinstance(document, dict):
         raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
     if document.get("version") != 1:

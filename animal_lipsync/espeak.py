@@ -52,7 +52,7 @@ def pronounce(text: str, voice: str = "en-us") -> str:
         ValueError: eSpeak NG is missing or does not have the voice.
     """
     library = _speaking(voice)
-    rest = ctypes.c_char_p(text.encode())
+    rest = ctypes.c_char_p(text.encode(errors="replace"))
     clauses = []
     while rest.value:
         clause = library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA)
@@ -97,7 +97,7 @@ def speak(
 
     callback = _CALLBACK(receive)
     library.espeak_SetSynthCallback(callback)
-    encoded = text.encode()
+    encoded = text.encode(errors="replace")  # half a letter, of a file's or terminal's other encoding, is not said
     library.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, UTF8, None, None)
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     audio = Audio((samples / 32768).astype(np.float32)[None], library.sample_rate)
@@ -107,7 +107,7 @@ def speak(
 
 def _speaking(voice: str) -> ctypes.CDLL:
     library = _library()
-    if library.espeak_SetVoiceByName(voice.encode()):
+    if library.espeak_SetVoiceByName(voice.encode(errors="replace")):
         raise ValueError(f"eSpeak NG has no voice called {voice!r}; `espeak-ng --voices` lists those it has.")
     return library
 

@@ -93,6 +93,11 @@ def choose_face(faces: Faces, number: int = 0, speaker: str = "prominent") -> in
         if not faces.tracks:
             raise NoFaceError(nothing_found(faces))
         found = ", ".join(f"{i}: {track.species}" for i, track in enumerate(faces.tracks))
+        if not order and speaker not in SPEAKERS:
+            raise NoFaceError(
+                f"No face is a {speaker!r}, nor is that one of the rules {', '.join(RULES)}; the faces found, from "
+                f"left to right, are {found}."
+            )
         wanted = f"face number {number}" if speaker in RULES else f"{speaker} number {number}"
         raise NoFaceError(f"There is no {wanted}; the faces found, from left to right, are {found}.")
     return order[number]
@@ -155,6 +160,6 @@ def nothing_found(faces: Faces) -> str:
     where = "this picture" if faces.frames == 1 else f"{faces.frames} frames"
     best = f"best candidate {score:.2f}" + (f" at frame {frame}" if faces.frames > 1 else "")
     return (
-        f"No animal face found in {where}; {best}; draw a box with Choose Face, or lower min_score if the face is "
-        "small, dark or turned away."
+        f"No animal face found in {where}; {best}; draw a box with Choose Face (in a terminal: detect --box), or lower "
+        "min_score if the face is small, dark or turned away."
     )

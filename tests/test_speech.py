@@ -51,6 +51,13 @@ def test_a_faster_voice_is_shorter():
     assert fast.duration < 0.7 * slow.duration
 
 
+def test_half_a_letter_is_not_said():
+    said, _ = speak_text("hello\udcff", Fraction(25))
+    assert said.duration == pytest.approx(speak_text("hello", Fraction(25))[0].duration, abs=0.1)
+    with pytest.raises(ValueError, match="no voice"):
+        speak_text("hello", Fraction(25), language="d\udce9")
+
+
 @pytest.mark.parametrize("options, named", [
     ({"text": ""}, "nothing to say"), ({"text": " … "}, "nothing to say"), ({"language": "nowhere"}, "no voice"),
     ({"text": "ha " * 20000}, "60000 letters"),

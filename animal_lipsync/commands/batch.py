@@ -24,7 +24,7 @@ def add(commands) -> None:
     )
     parser.add_argument("--workers", type=int, metavar="N", help="rows made at once; default: as many as fit")
     parser.add_argument(
-        "--ray", nargs="?", const="", metavar="ADDRESS", help="on a Ray cluster; without an address on a local one"
+        "--ray", nargs="?", const=True, metavar="ADDRESS", help="on a Ray cluster; without an address on a local one"
     )
     parser.add_argument("--report", metavar="OUT.jsonl", help="a line for each row; default: beside MANIFEST")
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> dict:
     if options.ray is not None:
         from ..cluster import run_on_ray
 
-        results = run_on_ray(due, make, folder=folder, address=options.ray or None)
+        results = run_on_ray(due, make, folder=folder, address=None if options.ray is True else options.ray)
     else:
         results = run_here(due, make, workers=min(options.workers or workers_here(), max(len(due), 1)), folder=folder)
     failed = 0

@@ -38,7 +38,8 @@ def spoken(options: argparse.Namespace, frame_rate: Fraction, species: str) -> t
         except FormatError as error:
             raise FormatError(f"{options.motion}: {error}") from None
     elif options.text is not None:
-        speed, pitch = options.speed or 160, 50 if options.pitch is None else options.pitch
+        speed = 160 if options.speed is None else options.speed
+        pitch = 50 if options.pitch is None else options.pitch
         voice, motion = speak_text(
             options.text, frame_rate, language=language, words_per_minute=speed, pitch=pitch, mouth=mouth
         )
@@ -104,7 +105,7 @@ def read_faces_file(path: str) -> Faces:
     try:
         return read_faces(read_text(path))
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from None
+        raise FormatError(f"{path}: {error} Such files come of detect -o.") from None
 
 
 def read_document(path: str, kind: type[Document]) -> Document:
@@ -118,6 +119,6 @@ def read_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file.") from None
+        raise ValueError(f"{path} is not a text file in UTF-8; save it as one, or check the name.") from None
     except OSError as error:
         raise ValueError(f"Cannot read {path} ({error.strerror}); check the name.") from None

@@ -37,6 +37,17 @@ def refuse_overwriting(options: argparse.Namespace) -> None:
                 raise ValueError(f"{output} is also what is read; choose another name for the output.")
 
 
+def refuse_empty(options: argparse.Namespace) -> None:
+    """No option may be empty, as the variable of a script that was not set is, and then be passed over in silence.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    for name, value in vars(options).items():
+        if value == "" or isinstance(value, list) and "" in value:
+            raise UsageError(f"{name.replace('_', '-')} is empty; say what it is, or leave it out.")
+
+
 def refuse_idle(options: argparse.Namespace, **needs: str) -> None:
     """No option may be given in vain: each of these names another one that it needs.
 
