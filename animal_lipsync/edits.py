@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from .documents import FormatError, get_field, load_document, to_number
-from .motion import _pchip, visemes_to_motion
+from .motion import pchip, visemes_to_motion
 from .types import CHANNELS, HEAD_LIMIT, Audio, Cue, MouthMotion, VisemeTrack
 from .visemes import FRAMES_PER_SECOND, VISEMES
 
@@ -160,7 +160,7 @@ def _through(values: np.ndarray, frames: np.ndarray, keys: tuple[tuple[float, fl
     for time, _ in keys:
         first, last = np.searchsorted(frames, (time - REACH, time + REACH))
         nearness[first:last] += _ease(1 - np.abs(frames[first:last] - time) / REACH)
-    curve = _pchip(*zip(*keys, strict=True), frames)
+    curve = pchip(*zip(*keys, strict=True), frames)
     return values + np.minimum(nearness, 1) * (curve - values)
 
 

@@ -146,11 +146,11 @@ def keyframes_to_motion(text: str) -> MouthMotion:
     length = time_to_frame(last, rate) + 1
     at = np.arange(length) / float(rate)
     return MouthMotion.from_channels(
-        rate, length, **{name: _pchip(*zip(*p, strict=True), at) for name, p in points.items()}
+        rate, length, **{name: pchip(*zip(*p, strict=True), at) for name, p in points.items()}
     )
 
 
-def _pchip(times: tuple[float, ...], values: tuple[float, ...], at: np.ndarray) -> np.ndarray:
+def pchip(times: tuple[float, ...], values: tuple[float, ...], at: np.ndarray) -> np.ndarray:
     """Monotone cubic through (times, values) at `at`, held beyond the ends (Fritsch, Butland 1984), level at both."""
     x, y = np.array(times), np.array(values)
     if len(x) == 1:
