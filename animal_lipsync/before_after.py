@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -20,6 +20,11 @@ from .video import pingpong_indices
 WIDTH, HEIGHT = 2 * CROP, CROP
 TOGETHER = 8
 """Frames painted in one go."""
+
+
+def clearest_piece(pieces: Sequence[Piece]) -> Piece:
+    """The one in which the face is seen best."""
+    return max(pieces, key=lambda piece: float(piece.face.score.mean()))
 
 
 def before_and_after(piece: Piece, voice: Voice, painter: Painter, lora: Lora) -> Iterator[np.ndarray]:

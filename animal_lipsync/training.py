@@ -145,8 +145,12 @@ class Step:
     """Most bytes of the graphics card in use so far; 0 on a CPU."""
     preview: np.ndarray | None
     """(2 * 256, N * 256, 3) uint8: the mouths that are wanted above those that are painted."""
-    is_kept: bool
-    """Whether checkpoint and LoRA were written."""
+    kept: int
+    """Step of the last checkpoint and the LoRA beside it; 0 when there is none yet."""
+
+    @property
+    def is_kept(self) -> bool:
+        return self.kept == self.step
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,8 +182,8 @@ class Run:
         TrainingError: the folder holds another run.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig, painter: Painter):
-        self.folder, self.config = folder, config
+    def __init__(self, folder: Path, config: TrainConfig, painter: Painter, material: str):
+        self.folder, self.config, self.material = folder, config, material
         device = painter.networks.device
         options = {"rank": config.rank, "alpha": config.alpha, "early": config.early, "seed": config.seed}
         self.lora = new_lora(painter.network, config.parts, **options)
@@ -194,7 +198,7 @@ class Run:
                 self.critic = Critic().to(device)
             self.critic_optimizer = torch.optim.AdamW(self.critic.parameters(), 2e-4, betas=(0.5, 0.999))
         self.base = network_hash(painter.network)
-        self.step = 0
+        self.step = self.kept = 0
         self._resume()
 
     @property
@@ -215,22 +219,35 @@ class Run:
             "version": 1,
             "step": self.step,
             "base": self.base,
+            "material": self.material,
             "lora": [tensor.detach() for tensor in self.lora.tensors()],
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
         }
         if self.critic:
             state |= {"critic": self.critic.state_dict(), "critic_optimizer": self.critic_optimizer.state_dict()}
+        self.folder.mkdir(parents=True, exist_ok=True)  # the artist may have tidied it away
         write_text(self.folder / "train.json", self.config.to_json())
         with replacing(self.folder / "checkpoint.pt") as partial_path, partial_path.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
+        self.kept = self.step
 
     def log(self, step: Step) -> None:
+        """
+        Raises:
+            OSError: there is no room for it.
+        """
         line = {"step": step.step, **step.losses, "learning_rate": step.learning_rate, "seconds": step.seconds}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({name: round(value, 7) for name, value in line.items()}) + "\n")
+        path = self.folder / "log.jsonl"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({name: round(value, 7) for name, value in line.items()}) + "\n")
+        except OSError as error:
+            reason = f"({error.strerror}); check the folder and the free space."
+            raise OSError(error.errno, f"Cannot write {path} {reason}") from None
 
     def _resume(self) -> None:
         path = self.folder / "checkpoint.pt"
@@ -254,6 +271,8 @@ class Run:
                 )
             if state["base"] != self.base:
                 raise TrainingError(f"The training in {self.folder} began with another network. {remedy}")
+            if state["material"] != self.material:
+                raise TrainingError(f"The training in {self.folder} learned from other clips or voices. {remedy}")
             with torch.no_grad():
                 for tensors, kept in ((self.lora.tensors(), state["lora"]), (self.average, state["average"])):
                     for tensor, value in zip(tensors, kept, strict=True):
@@ -262,7 +281,7 @@ class Run:
             if self.critic:
                 self.critic.load_state_dict(state["critic"])
                 self.critic_optimizer.load_state_dict(state["critic_optimizer"])
-            self.step = state["step"]
+            self.step = self.kept = state["step"]
         except TrainingError:
             raise
         except Exception as error:  # whatever torch.load and a torn file make of each other
@@ -301,7 +320,7 @@ def fit(
         OSError: there is no room for a checkpoint.
     """
     rank, processes = _place()
-    run = Run(Path(folder), config, painter)
+    run = Run(Path(folder), config, painter, pairs.digest)
     drawn = _drawn_ahead(pairs, config, run.step, rank, painter.networks.device)
     with repeating(painter) if config.repeat else nullcontext(), drawn as batches:
         while run.step < config.steps:
@@ -318,20 +337,19 @@ def fit(
                 names = ", ".join(name for name, value in parts.items() if not np.isfinite(value))
                 raise TrainingError(
                     f"At step {run.step + 1} the losses were no numbers any more ({names}), so the training ended; "
-                    f"{_kept(run)} Try half the learning_rate."
+                    f"{_kept(run)} Try half the learning_rate under another name."
                 )
             run.step += 1
             ends = run.step == config.steps or stopped()
-            is_kept = ends or run.step % config.keep_every == 0
             preview = None
             if (ends or run.step % config.show_every == 0) and rank == 0:
                 preview = _preview(run, pairs, painter)
                 write_picture(_previews(run) / f"{run.step:06}.jpg", preview)
-            if is_kept and rank == 0:
+            if (ends or run.step % config.keep_every == 0) and rank == 0:
                 run.keep()
                 replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
             memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-            step = Step(run.step, parts, time.perf_counter() - start, rate, memory, preview, is_kept)
+            step = Step(run.step, parts, time.perf_counter() - start, rate, memory, preview, run.kept)
             if rank == 0:
                 run.log(step)
             yield step
@@ -431,7 +449,7 @@ def _preview(run: Run, pairs: Pairs, painter: Painter) -> np.ndarray:
 
 def _previews(run: Run) -> Path:
     folder = run.folder / "previews"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -511,8 +529,7 @@ def _place() -> tuple[int, int]:
 
 
 def _kept(run: Run) -> str:
-    kept = run.step // run.config.keep_every * run.config.keep_every
-    return f"the LoRA of step {kept} is kept." if kept else "nothing was kept yet."
+    return f"the LoRA of step {run.kept} is kept." if run.kept else "nothing was kept yet."
 
 
 def _step_of(line: str) -> float:

@@ -107,7 +107,7 @@ def count(config: TrainConfig) -> dict:
             painter = full_size("cpu")
             for tensor in [*painter.network.parameters(), *painter.decoder.parameters()]:
                 peak.hold(tensor)
-            run = Run(Path(tempfile.mkdtemp()), config, painter)
+            run = Run(Path(tempfile.mkdtemp()), config, painter, "")
             batch = some_batch(config.batch, "cpu")
             with repeating(painter) if config.repeat else nullcontext():
                 learn(batch, run, painter, 1e-4)
@@ -124,7 +124,7 @@ def count(config: TrainConfig) -> dict:
 def measure(config: TrainConfig) -> dict:
     """The same on the graphics card, run."""
     painter = full_size("cuda")
-    run, batch = Run(Path(tempfile.mkdtemp()), config, painter), some_batch(config.batch, "cuda")
+    run, batch = Run(Path(tempfile.mkdtemp()), config, painter, ""), some_batch(config.batch, "cuda")
     with repeating(painter) if config.repeat else nullcontext():
         for _ in range(2):
             learn(batch, run, painter, 1e-4)

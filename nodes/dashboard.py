@@ -62,6 +62,11 @@ class Dashboard:
         """Whether the artist pressed Stop and keep."""
         return self._stopped
 
+    @property
+    def step(self) -> int:
+        """The last one that was posted; 0 before the first."""
+        return self._events.get("step", {}).get("step", 0)
+
     def post(self, event: dict) -> None:
         """Keep what happened and tell every open page: {"kind": "start" | "step" | "preview" | "end", ...}.
 

@@ -13,12 +13,15 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..animal_lipsync.batch import ROOM, workers_here
-from ..animal_lipsync.dataset import PetDataset
+from ..animal_lipsync.dataset import DOCUMENT, PetDataset
 from ..animal_lipsync.pet_clips import CLIPS, PAGE, PICTURES, prepare_clips
 from ..animal_lipsync.pet_clips_page import advice
 from .types import CATEGORY, Dataset, to_pixel_frames
 
 NO_FOLDER = "no folder yet"
+
+_made: set[str] = set()
+"""Names of datasets that ComfyUI remembers; one that was deleted meanwhile is made anew."""
 
 
 class PreparePetClips(io.ComfyNode):
@@ -59,9 +62,10 @@ class PreparePetClips(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, folder, **_):
+    def fingerprint_inputs(cls, folder, name, **_):
         clips = Path(folder_paths.get_input_directory()) / folder
-        return sorted((str(path), path.stat().st_mtime_ns) for path in clips.rglob("*") if path.is_file())
+        files = sorted((str(path), path.stat().st_mtime_ns) for path in clips.rglob("*") if path.is_file())
+        return files, name in _made and not (_dataset_folder(name) / DOCUMENT).is_file()
 
     @classmethod
     def execute(cls, folder, name, reference=None) -> io.NodeOutput:
@@ -78,6 +82,7 @@ class PreparePetClips(io.ComfyNode):
                 throw_exception_if_processing_interrupted()
                 bar.update_absolute(round(1000 * step.share))
         dataset = PetDataset.open(output)
+        _made.add(name)
         seconds = sum(entry.end - entry.start for entry in dataset.kept)
         dropped = len(dataset.pieces) - len(dataset.kept)
         lines = [f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s; {dropped} dropped."]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ import torch
 from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
-from ..animal_lipsync.before_after import HEIGHT, WIDTH, before_and_after
+from ..animal_lipsync.before_after import HEIGHT, WIDTH, before_and_after, clearest_piece
 from ..animal_lipsync.checkpoints import load_whisper
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.image import write_picture
@@ -104,9 +106,7 @@ class TrainPetLora(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, whisper, name):
-        if not re.fullmatch(r"[\w .()+-]{1,100}", name) or name.strip(". ") != name:
-            return "name must be a plain file name without folders, such as rex or my-cat-2."
-        return missing(whisper, "whisper-tiny") or True
+        return _wrong_name(name) or missing(whisper, "whisper-tiny") or True
 
     @classmethod
     def execute(
@@ -128,6 +128,8 @@ class TrainPetLora(io.ComfyNode):
         positions,
         voice=None,
     ) -> io.NodeOutput:
+        if wrong := _wrong_name(name):  # a name that is connected is not known earlier
+            raise ValueError(wrong)
         shares = {"recorded": recorded, "matched": matched, "warped": warped}
         settings = {"batch": batch, "rank": rank, "alpha": float(rank), "learning_rate": learning_rate, "seed": seed}
         config = TrainConfig(**PRESETS[preset] | settings | {"shares": shares} | ({"steps": steps} if steps else {}))
@@ -142,7 +144,8 @@ class TrainPetLora(io.ComfyNode):
         sounds = [to_audio(voice)] if voice is not None else sample_voices()
         dashboard = Dashboard(cls.hidden.unique_id, folder)
         comfy.model_management.unload_all_models()
-        with torch.inference_mode(False):
+        start = {"steps": config.steps, "preset": preset, "output": output.name}
+        with torch.inference_mode(False), _telling(dashboard, start):
             pieces = [dataset.load(entry) for entry in dataset.kept]
 
             def hear(sound):
@@ -152,12 +155,14 @@ class TrainPetLora(io.ComfyNode):
             pairs = Pairs(pieces, voices, hear, shares=shares)
             painter = to_painter(model, vae, positions=positions)
             run = fit(config, pairs, painter, folder, output, told=TOLD, stopped=lambda: dashboard.stopped)
-            _train(run, config, dashboard, preset, output)
+            _train(run, config, dashboard)
             lora = Lora.load(output)
-            piece = max(pieces, key=len)
+            _end(dashboard, "painting")
+            piece = clearest_piece(pieces)
             shown = Clip(WIDTH, HEIGHT, RATE, len(voices[0].speech), lambda count: iter(()))
             frames = with_progress(before_and_after(piece, voices[0], painter, lora), shown.frames)
             video, preview = write_video(frames, shown, sounds[0], PREVIEW_CRF)
+            _end(dashboard, "stopped" if dashboard.stopped else "finished")
         done = int(lora.told["animal_lipsync.steps"])
         return io.NodeOutput(lora.state(), {"loss": logged_losses(folder)}, done, video, ui=preview)
 
@@ -170,28 +175,43 @@ TOOLTIPS = {
 TOLD = {"animal_lipsync.licence": "That of the MuseTalk it was trained on, and of the pictures of the pet."}
 
 
-def _train(run, config: TrainConfig, dashboard: Dashboard, preset: str, output: Path) -> None:
-    """Follow a run, telling the page, until it ends or the artist cancels."""
-    dashboard.post({"kind": "start", "steps": config.steps, "preset": preset, "output": output.name})
-    bar, done = ProgressBar(config.steps), 0
+def _wrong_name(name: str | None) -> str | None:
+    """What to do about it; None of one that will do, or that is connected and not known yet."""
+    if name is None or re.fullmatch(r"[\w .()+-]{1,100}", name) and name.strip(". ") == name:
+        return None
+    return (
+        f"name must be a plain file name of letters, digits, spaces and . ( ) + - _ without folders, such as rex or "
+        f"my-cat-2, got {name[:40]!r}."
+    )
+
+
+@contextmanager
+def _telling(dashboard: Dashboard, start: dict) -> Iterator[None]:
+    """Tell the page that a training begins, and how it ends when it does not end well."""
+    dashboard.post({"kind": "start", **start})
     try:
-        for step in run:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            done = step.step
-            bar.update_absolute(done)
-            _tell(step, dashboard)
+        yield
     except comfy.model_management.InterruptProcessingException:
-        _end(dashboard, done, "cancelled", "Run again with the same settings to go on from the last checkpoint.")
+        _end(dashboard, "cancelled")
         raise
     except Exception as error:
-        _end(dashboard, done, "failed", str(error))
+        _end(dashboard, "failed", str(error))
         raise
-    _end(dashboard, done, "stopped" if dashboard.stopped else "finished", f"Saved as {output.name} in models/loras.")
+
+
+def _train(run: Iterator[Step], config: TrainConfig, dashboard: Dashboard) -> None:
+    """Follow a run until it ends or the artist cancels."""
+    bar = ProgressBar(config.steps)
+    with closing(run):
+        for step in run:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            bar.update_absolute(step.step)
+            _tell(step, dashboard)
 
 
 def _tell(step: Step, dashboard: Dashboard) -> None:
     told = {"steps_per_second": 1 / max(step.seconds, 1e-6), "memory": step.memory, "learning_rate": step.learning_rate}
-    dashboard.post({"kind": "step", "step": step.step, "losses": step.losses, **told})
+    dashboard.post({"kind": "step", "step": step.step, "losses": step.losses, "kept": step.kept, **told})
     if step.preview is not None:
         path = Path(folder_paths.get_temp_directory()) / f"animal-lipsync-{uuid4().hex[:12]}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,5 +220,5 @@ def _tell(step: Step, dashboard: Dashboard) -> None:
         dashboard.post({"kind": "preview", "step": step.step, "file": file})
 
 
-def _end(dashboard: Dashboard, step: int, reason: str, message: str) -> None:
-    dashboard.post({"kind": "end", "step": step, "reason": reason, "message": message})
+def _end(dashboard: Dashboard, reason: str, message: str = "") -> None:
+    dashboard.post({"kind": "end", "step": dashboard.step, "reason": reason, "message": message})

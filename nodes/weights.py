@@ -30,10 +30,12 @@ def weights_input(id: str, like: str, *names: str, tooltip: str):
     )
 
 
-def missing(choice: str, *names: str) -> str | None:
-    """What to do when there is no such file; None when there is one, or it is to be fetched."""
+def missing(choice: str | None, *names: str) -> str | None:
+    """What to do when there is no such file; None when there is one, it is to be fetched, or it is not known yet."""
     weights = WEIGHTS[names[0]]
-    if choice in map(_offer, map(WEIGHTS.get, names)) or folder_paths.get_full_path(weights.folder, choice):
+    if choice is None or choice in map(_offer, map(WEIGHTS.get, names)):
+        return None
+    if folder_paths.get_full_path(weights.folder, choice):
         return None
     return (
         f"{choice} is not in models/{weights.folder}: choose '{_offer(weights)}' and press Run again, or put it there "

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +111,9 @@ def test_killed_at_any_moment_it_leaves_a_whole_checkpoint(pairs, tmp_path):
 def test_losses_that_are_no_numbers_end_it_and_keep_what_was(pairs, tmp_path):
     painter = small_painter()
     kept = []
-    with pytest.raises(TrainingError, match=r"step 4 .*no numbers.*LoRA of step 2 is kept.*learning_rate"):
+    with pytest.raises(
+        TrainingError, match=r"step 4 .*no numbers.*LoRA of step 2 is kept.*learning_rate under another name"
+    ):
         for step in fit(TrainConfig(steps=10, **SHORT), pairs, painter, tmp_path / "run", tmp_path / "a.safetensors"):
             if step.step == 2:
                 kept = tensors(tmp_path / "a.safetensors")
@@ -140,6 +144,9 @@ def test_a_run_of_other_settings_or_another_network_is_left_alone(pairs, tmp_pat
         next(fit(TrainConfig(steps=4, **SHORT | {"learning_rate": 1e-5}), pairs, small_painter(), *where))
     with pytest.raises(TrainingError, match="another network"):
         next(fit(TrainConfig(steps=4, **SHORT), pairs, small_painter(seed=1), *where))
+    more = Pairs([*pairs.pieces, replace(pairs.pieces[0], origin="new.mp4")], pairs.voices, hear)
+    with pytest.raises(TrainingError, match="other clips or voices.*another name"):
+        next(fit(TrainConfig(steps=2, **SHORT), more, small_painter(), *where))
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
     (tmp_path / "run" / "checkpoint.pt").write_bytes(before[:1000])
     with pytest.raises(TrainingError, match="cannot be read"):
@@ -176,6 +183,28 @@ def test_settings_survive_json_and_refuse_nonsense():
     for wrong in ({"steps": 0}, {"learning_rate": float("nan")}, {"latent": 0, "pixel": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             TrainConfig(**wrong)
+
+
+def test_a_run_whose_folder_is_tidied_away_goes_on_and_keeps_its_lora(pairs, tmp_path):
+    for step in fit(
+        TrainConfig(steps=5, **SHORT), pairs, small_painter(), tmp_path / "run", tmp_path / "a.safetensors"
+    ):
+        if step.step == 3:
+            shutil.rmtree(tmp_path / "run")
+    assert step.kept == 5 and (tmp_path / "run" / "checkpoint.pt").exists()
+    assert Lora.load(tmp_path / "a.safetensors").told["animal_lipsync.steps"] == "5"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full here")
+def test_a_disk_that_is_full_between_checkpoints_is_told_with_its_remedy(pairs, tmp_path):
+    (tmp_path / "run").mkdir()
+    run = fit(TrainConfig(steps=5, **SHORT), pairs, small_painter(), tmp_path / "run", tmp_path / "a.safetensors")
+    next(run)
+    (tmp_path / "run" / "log.jsonl").unlink()
+    (tmp_path / "run" / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"log.jsonl \(No space left on device\); check .*free space"):
+        next(run)
+    assert (tmp_path / "run" / "checkpoint.pt").exists(), "what was kept at this step"
 
 
 def test_without_room_for_a_checkpoint_the_last_one_stays(pairs, tmp_path):

@@ -1,6 +1,7 @@
 """Training in the real server, with small random weights: folder -> dataset -> LoRA -> core's LoRA loader."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,22 @@ def test_a_lora_from_elsewhere_is_not_overwritten(comfyui, weights):
 def test_a_name_that_is_none_is_refused_before_anything_runs(comfyui, weights, name):
     answer = comfyui.post("/prompt", {"prompt": graph(comfyui, name), "client_id": "tests"})
     assert "plain file name" in str(answer)
+
+
+def test_a_name_that_is_connected_is_refused_too(comfyui, weights):
+    prompt = graph(comfyui, ["text", 0])
+    prompt["text"] = comfyui.node("PrimitiveString", value="../up")
+    assert "plain file name" in comfyui.fail(prompt)
+
+
+def test_a_dataset_that_was_deleted_is_made_anew(comfyui, weights):
+    prompt = graph(comfyui, "tidy", steps=1)
+    comfyui.run(prompt)
+    folder = next(comfyui.base.rglob("datasets/tested-pet"))
+    shutil.rmtree(folder)
+    prompt["train"]["inputs"]["name"] = "tidier"
+    comfyui.run(prompt)
+    assert (folder / "runs" / "tidier" / "checkpoint.pt").exists()
 
 
 @pytest.fixture

@@ -145,9 +145,28 @@ def test_several_nodes_show_each_its_own(training, server):
     training.page.wait_for_function(f"() => {states}.filter(text => /^(Finished|Failed)/.test(text)).length === 2")
     shown = {(training.state(i), training.dashboard(i).locator("dd").first.inner_text()) for i in (0, 1)}
     assert shown == {
-        ("Finished: pet-1.safetensors", "60 / 60"),
+        ("Finished: pet-1.safetensors in models/loras", "60 / 60"),
         ("Failed at step 90. The loss is no number.", "90 / 90"),
     }
+
+
+@pytest.mark.parametrize(
+    "steps, goes_on", [(150, "Run goes on from step 100."), (60, "Nothing was kept yet; Run begins anew.")]
+)
+def test_a_cancelled_training_says_where_run_goes_on(steps, goes_on, training, server):
+    training.open({"steps": steps, "steps_per_second": 500, "ends": "cancelled"})
+    server.wait(training.comfy.press_run())
+    training.wait_for(f"Cancelled at step {steps}. {goes_on}")
+
+
+def test_until_the_first_step_it_says_what_it_waits_for(training, server):
+    training.open({"steps": 2, "steps_per_second": 0.2})
+    training.comfy.page.evaluate("() => app.graph.nodes[0].widgets[2].value = 'painting'")
+    prompt_id = training.comfy.press_run()
+    training.wait_for("Getting ready")
+    training.wait_for("Training pet-")
+    training.wait_for("is saved. Paints your pet before and after")
+    server.wait(prompt_id)
 
 
 def test_a_server_that_was_started_anew_knows_nothing_of_a_training(training, server):

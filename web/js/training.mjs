@@ -75,6 +75,7 @@ export class TrainingDashboard {
   /** Something happened. @param {Event} event */
   receive(event) {
     const { kind } = event
+    const isFirst = kind === "step" && !this.#events.step
     if (kind === "start") this.history = { start: event }
     else if (kind === "stopping") this.#isStopping = true
     else this.#events[kind] = event
@@ -82,7 +83,8 @@ export class TrainingDashboard {
     this.#rows = curve.addRow(this.#rows, /** @type {any} */ (event))
     const seconds = 1 / event.steps_per_second
     this.#pace = Number.isFinite(this.#pace) ? SETTLING * seconds + (1 - SETTLING) * this.#pace : seconds
-    this.#showSteps()
+    if (isFirst) this.#refresh()
+    else this.#showSteps()
   }
 
   get isRunning() {
@@ -132,12 +134,16 @@ export class TrainingDashboard {
   }
 
   #describe() {
-    const [words, { start, end }] = [this.#words, this.#events]
+    const [words, { start, step, end }] = [this.#words, this.#events]
     if (this.#trouble) return this.#trouble
     if (!start) return ""
     const about = { output: start.output ?? "", step: (end?.step ?? 0).toLocaleString() }
-    if (end) return `${fill(words[end.reason] ?? end.reason, about)} ${end.message ?? ""}`.trim()
-    return fill(this.#isStopping ? words.stopping : words.running, about)
+    if (end) {
+      const next = end.reason === "cancelled" && step ? fill(step.kept ? words.goesOn : words.anew, step) : end.message
+      return `${fill(words[end.reason] ?? end.reason, about)} ${next ?? ""}`.trim()
+    }
+    if (this.#isStopping) return words.stopping
+    return fill(step ? words.running : words.preparing, about)
   }
 
   #showSteps() {

@@ -59,11 +59,15 @@ const faces = {
 const training = {
   title: "Training",
   none: "Press Run to train; the losses show up here while it learns.",
+  preparing: "Getting ready: loads the network, listens to the voices",
   running: "Training {output}",
   stopping: "Stops after this step and keeps what was learned.",
-  finished: "Finished: {output}",
+  painting: "{output} is saved. Paints your pet before and after…",
+  finished: "Finished: {output} in models/loras",
   stopped: "Stopped at step {step} and kept: {output}",
   cancelled: "Cancelled at step {step}.",
+  goesOn: "Run goes on from step {kept}.",
+  anew: "Nothing was kept yet; Run begins anew.",
   failed: "Failed at step {step}.",
   lost: "ComfyUI was started anew. Press Run to train on from the last checkpoint.",
   stop: "Stop and keep",
@@ -91,7 +95,7 @@ const training = {
   logHelp: "Show small losses as well as large ones",
   smoothing: "Smoothing",
   smoothingHelp: "How much of the steps before is in what is drawn; the losses themselves stay faint behind it",
-  preview: "Ground truth above, painted below, at step {step}",
+  preview: "Wanted above, painted below, at step {step}",
 }
 
 const timeline = {

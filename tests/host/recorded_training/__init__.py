@@ -42,12 +42,14 @@ class RecordedTraining(io.ComfyNode):
         parts = ["latent", "pixel", "perceptual", "openness"]
         output = f"pet-{id.replace(':', '-')}.safetensors"
         dashboard.post({"kind": "start", "steps": steps, "parts": parts, "preset": "quick", "output": output})
+        if steps_per_second < 1:
+            time.sleep(2)  # gets ready
         step = 0
         for step in range(1, steps + 1):
             total = 0.05 + 0.9 * exp(-step / 80) + 0.02 * sin(step) if step != 7 else float("nan")
             losses = {"total": total} | {name: total / 2**i for i, name in enumerate(parts, 1)}
             event = {"kind": "step", "step": step, "losses": losses, "steps_per_second": steps_per_second}
-            dashboard.post(event | {"memory": 9 << 30, "learning_rate": 1e-4})
+            dashboard.post(event | {"memory": 9 << 30, "learning_rate": 1e-4, "kept": step // 100 * 100})
             if step % max(1, steps // 6) == 0:
                 name = f"preview-{id.replace(':', '-')}-{step}.png"
                 strip = Image.linear_gradient("L").resize((512, 256)).rotate(step % 360).convert("RGB")
