@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ OPEN = 0.4
 """Half widths of the mouth from which on it counts as open."""
 WIDEST, STEPS = 1.2, 24
 """Of the histogram: its right end, in half widths, and its columns."""
+HEIC = "Pictures of an iPhone (HEIC) are not read: share them as JPEG, or export them so from Photos"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
 .totals { display: flex; flex-wrap: wrap; gap: 2rem; margin: 1rem 0 }
@@ -30,6 +32,7 @@ figure img { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; b
 .why { color: #c4551f }
 table { border-collapse: collapse; font-size: .85rem }
 td { padding: .3rem 1rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; overflow-wrap: anywhere }
+td:first-child { min-width: 11rem }
 summary { cursor: pointer; font-size: 1.2rem; font-weight: 600; margin: 1.5rem 0 .5rem }
 svg { width: 100%; height: auto; max-width: 44rem; background: #8881; border-radius: 6px }
 rect { fill: #3c7be0 }
@@ -82,6 +85,19 @@ def advice(dataset: PetDataset) -> list[str]:
     return lines
 
 
+def why_dropped(dataset: PetDataset) -> str:
+    """How many pieces were dropped for which reasons, most first; empty when none was."""
+    reasons = Counter(_short(entry) for entry in dataset.pieces if entry.reason)
+    told = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    return f"{reasons.total()} dropped: {told}." if reasons else ""
+
+
+def _short(entry: PieceEntry) -> str:
+    if entry.reason.startswith("the same file"):
+        return "the same file twice"
+    return re.split(r" \(|:", entry.reason)[0] if entry.frames else "damaged or not to be read"
+
+
 def pet_clips_page(told: Overview) -> str:
     """HTML that opens anywhere and loads nothing."""
     pairs = list(zip(told.dataset.pieces, told.seen, strict=True))
@@ -99,6 +115,8 @@ def pet_clips_page(told: Overview) -> str:
     lines = "".join(f"<p>{escape(line)}</p>" for line in advice(told.dataset))
     openings = [one.opening for _, one in kept]
     ignored = ", ".join(escape(name) for name in told.ignored)
+    if any(name.lower().endswith((".heic", ".heif")) for name in told.ignored):
+        ignored += f".</p><p>{HEIC}"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{escape(told.clips)}: pieces for training</title><style>{STYLE}</style>"

@@ -11,11 +11,12 @@ import psutil
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
+from server import PromptServer
 
 from ..animal_lipsync.batch import ROOM, workers_here
 from ..animal_lipsync.dataset import DOCUMENT, PetDataset
 from ..animal_lipsync.pet_clips import CLIPS, PAGE, PICTURES, prepare_clips
-from ..animal_lipsync.pet_clips_page import advice
+from ..animal_lipsync.pet_clips_page import advice, why_dropped
 from .types import CATEGORY, Dataset, to_pixel_frames
 
 NO_FOLDER = "no folder yet"
@@ -35,6 +36,7 @@ class PreparePetClips(io.ComfyNode):
             "what was kept and dropped. The originals are only read. Run again to add clips: what is cut stays cut.",
             search_aliases=["dataset", "training data", "my pet", "prepare clips", "preprocess", "lora dataset"],
             is_output_node=True,
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Combo.Input(
                     "folder",
@@ -81,12 +83,15 @@ class PreparePetClips(io.ComfyNode):
             for step in steps:
                 throw_exception_if_processing_interrupted()
                 bar.update_absolute(round(1000 * step.share))
+                PromptServer.instance.send_progress_text(step.text, cls.hidden.unique_id)
         dataset = PetDataset.open(output)
         _made.add(name)
         seconds = sum(entry.end - entry.start for entry in dataset.kept)
-        dropped = len(dataset.pieces) - len(dataset.kept)
-        lines = [f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s; {dropped} dropped."]
+        lines = [
+            f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s. {why_dropped(dataset)}".strip()
+        ]
         lines += [*advice(dataset), f"The report: {output / PAGE}"]
+        PromptServer.instance.send_progress_text(lines[0], cls.hidden.unique_id)
         return io.NodeOutput(dataset, "\n".join(lines), ui=ui.PreviewText("\n".join(lines)))
 
 

@@ -25,7 +25,7 @@ from animal_lipsync.engine import WarpEngine
 from animal_lipsync.identity import ALIKE, SURELY_ALIKE, look_of_heads, look_of_most
 from animal_lipsync.image import read_picture, to_pixels, write_picture
 from animal_lipsync.pet_clips import prepare_clips, sort_out
-from animal_lipsync.pet_clips_page import advice
+from animal_lipsync.pet_clips_page import advice, why_dropped
 from animal_lipsync.sampling import blur
 from animal_lipsync.sharpness import blurriness
 from animal_lipsync.sightings import Sightings
@@ -173,6 +173,7 @@ def clips(fox, stranger, tmp_path_factory):
     (folder / "torn.mp4").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.mp4").touch()
     (folder / "notes.txt").write_text("hello")
+    (folder / "IMG_0001.HEIC").write_text("hello")
     (folder / ".hidden.mp4").write_text("hello")
     return folder
 
@@ -218,6 +219,10 @@ def test_the_report_names_everything_and_loads_nothing(clips, prepared):
     page = (prepared / "report.html").read_text()
     for entry in PetDataset.open(prepared).pieces:
         assert entry.origin.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "share them as JPEG" in page and why_dropped(PetDataset.open(prepared)) == (
+        "5 dropped: damaged or not to be read (2), shows the same as another piece (1), the same file twice (1), "
+        "another animal (1)."
+    )
     assert "<i>" not in page and "<b>fox" not in page and "&lt;b&gt;fox" in page
     assert "notes.txt" in page and "data:image/jpeg" in page
     assert "http" not in page

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> dict:
     from ..dataset import PetDataset
     from ..image import read_picture
     from ..pet_clips import PAGE, prepare_clips
-    from ..pet_clips_page import advice
+    from ..pet_clips_page import advice, why_dropped
 
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {options.workers}.")
@@ -52,5 +52,6 @@ def run(options: argparse.Namespace) -> dict:
         "seconds": round(sum(entry.end - entry.start for entry in clips), 2),
         "pictures": len(dataset.kept) - len(clips),
         "dropped": len(dataset.pieces) - len(dataset.kept),
+        "why": why_dropped(dataset) or None,
         "advice": " ".join(advice(dataset)) or None,
     }
