@@ -87,12 +87,11 @@ class PreparePetClips(io.ComfyNode):
         dataset = PetDataset.open(output)
         _made.add(name)
         seconds = sum(entry.end - entry.start for entry in dataset.kept)
-        lines = [
-            f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s. {why_dropped(dataset)}".strip()
-        ]
+        lines = [f"{len(dataset.kept)} pieces of a {dataset.species} kept, {seconds:.0f} s.", why_dropped(dataset)]
         lines += [*advice(dataset), f"The report: {output / PAGE}"]
         PromptServer.instance.send_progress_text(lines[0], cls.hidden.unique_id)
-        return io.NodeOutput(dataset, "\n".join(lines), ui=ui.PreviewText("\n".join(lines)))
+        text = "\n".join(filter(None, lines))
+        return io.NodeOutput(dataset, text, ui=ui.PreviewText(text))
 
 
 def _workers() -> int:
