@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -16,7 +17,12 @@ def take_turns(voices: Sequence[Audio], *, pause: float = 0.3) -> list[Audio]:
 
     Args:
         pause: seconds between two of them; a negative one lets them interrupt each other.
+
+    Raises:
+        ValueError: the pause is no number.
     """
+    if not math.isfinite(pause):
+        raise ValueError(f"pause must be a number of seconds, got {pause}.")
     starts, end = [], 0.0
     for voice in voices:
         starts.append(max(0.0, end + pause if starts else 0.0))

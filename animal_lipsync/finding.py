@@ -40,7 +40,12 @@ def find_faces(
         min_score: lower it for faces that are small, dark or turned away.
         cache: where what was found before is kept.
         frames: those of `clip`, when something counts them as they are read.
+
+    Raises:
+        ValueError: `min_score` is no share.
     """
+    if not 0 <= min_score <= 1:
+        raise ValueError(f"min_score must lie between 0 and 1, got {min_score}.")
     key = cache and face_key(clip, min_score)
     if cache and (known := cache.get(key)):
         return known

@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from .audio import to_mono
 from .types import Audio
 
 RATE = 48_000  # Hz; FFmpeg's atempo keeps time best (within 20 ms) at a high rate
@@ -18,14 +19,15 @@ def shift_pitch(audio: Audio, semitones: float) -> Audio:
     The sound is played faster or slower and then stretched back by overlapping waveforms.
 
     Args:
-        audio: mono or stereo.
+        audio: mono or stereo; what has more channels becomes mono.
         semitones: within [-12, 12]; 0 returns `audio` itself. 5 makes a kitten of an adult's voice, -6 a bear.
     """
     if not -12 <= semitones <= 12:
         raise ValueError(f"semitones must lie between -12 and 12 (one octave), got {semitones:g}.")
-    channels, samples = audio.waveform.shape
-    if not semitones or not samples:
+    if not semitones or not audio.waveform.size:
         return audio
+    audio = to_mono(audio) if len(audio.waveform) > 2 else audio
+    channels, samples = audio.waveform.shape
     layout = "mono" if channels == 1 else "stereo"
     played_at = round(RATE * 2 ** (semitones / 12))
     graph = av.filter.Graph()

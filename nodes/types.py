@@ -21,6 +21,7 @@ import torch
 from comfy_api.latest import io
 
 from ..animal_lipsync.clip import Clip
+from ..animal_lipsync.documents import FASTEST, LARGEST, SLOWEST
 from ..animal_lipsync.following import Found
 from ..animal_lipsync.image import fingerprint, to_frames, to_pixels
 from ..animal_lipsync.types import Audio, Faces, FaceTrack
@@ -42,9 +43,9 @@ def to_audio(voice: dict | None) -> Audio:
     """The library's `Audio` of an AUDIO value, whose `waveform` is (B, C, S).
 
     Raises:
-        ValueError: there is no sound, or more than one recording.
+        ValueError: there is no sound but e.g. the name of a file, or more than one recording.
     """
-    if voice is None:
+    if voice is None or isinstance(voice, str):
         raise ValueError("The voice is empty: what it comes from has no sound. Connect a recording, e.g. Load Audio.")
     if len(voice["waveform"]) != 1:
         raise ValueError(f"The voice holds {len(voice['waveform'])} recordings; connect one.")
@@ -56,7 +57,13 @@ def from_audio(audio: Audio) -> dict:
 
 
 def to_rate(frame_rate: float) -> Fraction:
-    """Frames per second as a fraction: 29.97002997 is 30000/1001."""
+    """Frames per second as a fraction: 29.97002997 is 30000/1001.
+
+    Raises:
+        ValueError: it is none, as NaN, which ComfyUI lets through.
+    """
+    if not SLOWEST <= frame_rate <= FASTEST:
+        raise ValueError(f"frame_rate must lie between {SLOWEST} and {FASTEST} frames a second, got {frame_rate}.")
     return Fraction(frame_rate).limit_denominator(1001)
 
 
@@ -86,12 +93,12 @@ def to_boxes(boxes) -> list[Found]:
     """Heads per frame of a BOUNDING_BOX value: one box, a list of boxes for all frames, or a list per frame.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none of these, or a box lies inside out or nowhere.
     """
     frames = [[boxes]] if isinstance(boxes, dict) else boxes
     frames = [frames] if frames and isinstance(frames[0], dict) else frames
     try:
-        return [
+        found = [
             Found(
                 np.array([[b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]] for b in row], float).reshape(
                     -1, 4
@@ -103,6 +110,10 @@ def to_boxes(boxes) -> list[Found]:
         ]
     except (TypeError, KeyError, AttributeError, ValueError):
         raise ValueError("boxes must hold x, y, width and height of each animal, as detectors give them.") from None
+    for x1, y1, x2, y2 in np.concatenate([heads.boxes for heads in found]) if found else ():
+        if not (-LARGEST <= x1 <= x2 <= LARGEST and -LARGEST <= y1 <= y2 <= LARGEST):
+            raise ValueError(f"A box from {x1:g}, {y1:g} to {x2:g}, {y2:g} lies nowhere; give x, y, width and height.")
+    return found
 
 
 def boxes_of(found: Found) -> list[dict]:

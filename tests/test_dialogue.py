@@ -29,6 +29,11 @@ def test_each_speaks_in_its_turn_and_all_are_of_one_length():
     ]
 
 
+def test_a_pause_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="pause must be a number of seconds, got nan"):
+        take_turns([Audio(np.zeros((1, 8), np.float32), 8)] * 2, pause=float("nan"))
+
+
 def test_a_negative_pause_interrupts():
     first, second = take_turns([tone(1.0), tone(1.0)], pause=-0.5)
     assert first.duration == second.duration == 1.5 and speaks(first, 0.75) and speaks(second, 0.75)

@@ -42,6 +42,12 @@ def test_as_many_samples_leave_as_came(samples, channels, semitones, rate):
     assert shifted.sample_rate == rate
 
 
+def test_many_channels_become_one():
+    said = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 4000)).astype(np.float32)
+    many, one = (shift_pitch(Audio(voice, 16_000), 4.0).waveform for voice in (said, said.mean(0, keepdims=True)))
+    np.testing.assert_allclose(many, one, atol=1e-5)
+
+
 def test_no_shift_is_the_same_sound():
     audio = Audio(np.zeros((1, 100), np.float32), 8_000)
     assert shift_pitch(audio, 0) is audio

@@ -107,9 +107,7 @@ def test_outside_the_mask_stitched_pictures_keep_every_pixel(comfyui, graph):
         "face",
         crop=comfyui.node("AnimalLipSync_CropMouth", source=["picture", 0], face=["face", 0], size=256),
         edit=comfyui.node("ImageInvert", image=["crop", 0]),
-        stitch=comfyui.node(
-            "AnimalLipSync_StitchMouth", source=["picture", 0], crops=["edit", 0], stitch=["crop", 2]
-        ),
+        stitch=comfyui.node("AnimalLipSync_StitchMouth", source=["picture", 0], crops=["edit", 0], stitch=["crop", 2]),
         save=comfyui.node("SaveImage", images=["stitch", 0], filename_prefix="stitched"),
     )
     stitched = read_picture(comfyui.path(comfyui.run(prompt)["save"]["images"][0]))
@@ -279,6 +277,25 @@ def test_a_voice_of_broken_numbers_is_refused(comfyui, graph):
     graph["voice"] = comfyui.node("LoadAudio", audio="broken.wav")
     assert "not numbers" in comfyui.fail(only(graph, "picture", "voice", "face", "talk"))
     assert comfyui.unfinished == []
+
+
+@pytest.mark.parametrize("name", ["frame_rate", "min_score", "nod", "strength"])
+def test_what_is_no_number_is_refused_by_name(comfyui, graph, name):
+    graph["talk"]["inputs"][name] = float("nan")
+    del graph["talk"]["inputs"]["keypoints"]
+    assert f"{name} must lie between" in comfyui.fail(only(graph, "picture", "voice", "talk"))
+
+
+def test_the_name_of_a_recording_is_no_voice(comfyui, graph):
+    graph["talk"]["inputs"]["voice"] = "animal-lipsync-voice.wav"
+    assert "Connect a recording" in comfyui.fail(only(graph, "picture", "face", "talk"))
+
+
+@pytest.mark.parametrize("size", [-5, float("nan"), 1e9])
+def test_a_box_that_lies_nowhere_is_refused(comfyui, graph, size):
+    box = {"x": 5, "y": 5, "width": size, "height": 5}
+    detect = comfyui.node("AnimalLipSync_DetectAnimalFaces", source=["picture", 0], boxes=box)
+    assert "lies nowhere" in comfyui.fail(only(graph, "picture", detect=detect))
 
 
 def test_a_video_without_sound_is_no_voice(comfyui, graph):
