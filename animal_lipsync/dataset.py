@@ -208,6 +208,17 @@ class PetDataset:
         """
         return Piece.load(piece_path(self.folder, entry.name))
 
+    def load_kept(self) -> list[Piece]:
+        """
+        Raises:
+            FormatError: nothing was kept, or as `Piece.load`.
+        """
+        if not self.kept:
+            raise FormatError(
+                f"Nothing was kept for the dataset {self.folder}; its report.html says why. Add clips, prepare again."
+            )
+        return [self.load(entry) for entry in self.kept]
+
     def save(self) -> None:
         """Write `dataset.json`, complete or not at all.
 

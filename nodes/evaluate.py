@@ -108,8 +108,7 @@ class EvaluateLipSync(io.ComfyNode):
                     source=original and original.read(clip.frames),
                 )
             if dataset is not None:
-                pieces = [dataset.load(entry) for entry in dataset.kept]
-                for name, pair in pair_videos(pieces, hear(RATE)).items():
+                for name, pair in pair_videos(dataset.load_kept(), hear(RATE)).items():
                     frames = with_progress(pair.clip.read(pair.clip.frames), pair.clip.frames)
                     shown[name], bounds[name] = pair.clip, evaluate(frames, pair.face, hear(RATE))
             both = comparison_video(list(shown.values()), voice) if len(shown) > 1 else None

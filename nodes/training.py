@@ -146,7 +146,7 @@ class TrainPetLora(io.ComfyNode):
         comfy.model_management.unload_all_models()
         start = {"steps": config.steps, "preset": preset, "output": output.name}
         with torch.inference_mode(False), _telling(dashboard, start):
-            pieces = [dataset.load(entry) for entry in dataset.kept]
+            pieces = dataset.load_kept()
 
             def hear(sound):
                 return speech_features(sound, encoder)

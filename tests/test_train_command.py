@@ -103,6 +103,16 @@ def test_what_cannot_be_is_told_in_one_line(capsys, folder, arguments, code, mes
     assert not (folder / "no.safetensors").exists()
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_dataset_of_which_nothing_was_kept_is_told(command, capsys, tmp_path):
+    PetDataset(
+        tmp_path, "unknown", (PieceEntry("", "floor.mp4", 0.0, 3.0, 75, "no animal is seen well enough"),)
+    ).save()
+    arguments = [str(tmp_path), "-o", "a.safetensors"] if command == "train" else ["a.mp4", "--dataset", str(tmp_path)]
+    assert cli.main([command, *arguments]) == 1
+    assert "Nothing was kept" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_no_dataset_is_told(capsys, folder, tmp_path):
     assert cli.main(["train", str(tmp_path), "-o", str(tmp_path / "a.safetensors")]) == 1
     assert "Prepare Pet Clips" in capsys.readouterr().err

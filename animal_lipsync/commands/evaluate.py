@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from .options import UsageError, command, face_options, transcript_options
-
-if TYPE_CHECKING:
-    from ..dataset import Piece
 
 
 def add(commands) -> None:
@@ -36,6 +32,7 @@ def add(commands) -> None:
 def run(options: argparse.Namespace) -> dict:
     from ..animate import voice_motion
     from ..clip import Clip
+    from ..dataset import PetDataset
     from ..evaluate import evaluate
     from ..evaluation_page import comparison_video, evaluation_page
     from ..files import require_output, write_text
@@ -52,7 +49,7 @@ def run(options: argparse.Namespace) -> dict:
         raise UsageError(f"{taken.pop()!r} is what the page calls something else; give another name with --names.")
     if options.html:
         require_output(options.html, ".html")
-    pieces = _pieces(options.dataset) if options.dataset else []
+    pieces = PetDataset.open(options.dataset).load_kept() if options.dataset else []
     transcript = read_text(options.transcript) if options.transcript else None
     language = options.language or "en-us"
     hear = cache(partial(voice_motion, transcript=transcript, language=language))
@@ -77,10 +74,3 @@ def run(options: argparse.Namespace) -> dict:
         write_text(options.html, evaluation_page(judged, bounds=bounds, video=both, shown=list(shown)))
     figures = {name: result.summary() for name, result in (judged | bounds).items()}
     return {"html": options.html, "videos": figures}
-
-
-def _pieces(folder: str) -> list[Piece]:
-    from ..dataset import PetDataset
-
-    dataset = PetDataset.open(folder)
-    return [dataset.load(entry) for entry in dataset.kept]

@@ -124,7 +124,7 @@ def _load(options: argparse.Namespace, config: TrainConfig, dataset, device: str
         raise ValueError(
             "Training needs diffusers here: pip install 'animal-lipsync[train]'. In ComfyUI it needs nothing."
         ) from None
-    folder = models_folder(options)
+    pieces, folder = dataset.load_kept(), models_folder(options)
     unet = Path(options.unet) if options.unet else folder / "musetalk-1.5.safetensors"
     vae, positions = folder / "sd-vae-ft-mse.safetensors", not options.no_positions
     encoder = load_whisper(folder / "whisper-tiny.safetensors").to(device)
@@ -134,7 +134,7 @@ def _load(options: argparse.Namespace, config: TrainConfig, dataset, device: str
 
     sounds = [load_audio(path, mono=True) for path in options.voice] or sample_voices()
     voices = [listen(sound, hear) for sound in sounds]
-    pairs = Pairs([dataset.load(entry) for entry in dataset.kept], voices, hear, shares=config.shares)
+    pairs = Pairs(pieces, voices, hear, shares=config.shares)
     return load_painter(unet, vae, device=device, positions=positions), pairs
 
 
