@@ -12,6 +12,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..animal_lipsync.edits import Edits, apply_edits
+from ..animal_lipsync.files import write_text
 from ..animal_lipsync.motion import visemes_to_motion
 from ..animal_lipsync.timeline import timeline_json
 from ..animal_lipsync.types import Audio, MouthMotion, VisemeTrack
@@ -87,5 +88,5 @@ def _keep(text: str) -> dict:
     """Write what the editor shows to the temp folder; where it lies."""
     path = Path(folder_paths.get_temp_directory()) / f"animal-lipsync-{uuid4().hex[:12]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    write_text(path, text)
     return {"filename": path.name, "subfolder": "", "type": "temp"}

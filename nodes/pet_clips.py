@@ -113,10 +113,11 @@ def _dataset_folder(name: str) -> Path:
     """A folder in ComfyUI's folder of datasets.
 
     Raises:
-        ValueError: the name leads out of it.
+        ValueError: the name leads out of it, or no disk takes it.
     """
     root = Path(os.path.realpath(folder_paths.get_folder_paths("datasets")[0]))
-    folder = Path(os.path.realpath(root / name.strip()))
+    is_name = name.isprintable() and len(name.encode()) < 200
+    folder = Path(os.path.realpath(root / name.strip())) if is_name else root
     if folder == root or not folder.is_relative_to(root):
-        raise ValueError(f"name must be that of a folder for the dataset, e.g. my-pet, got {name!r}.")
+        raise ValueError(f"name must be that of a folder for the dataset, e.g. my-pet, got {name[:40]!r}.")
     return folder

@@ -46,7 +46,7 @@ def test_a_folder_of_clips_becomes_a_dataset_and_takes_more(comfyui, folder):
     assert "fox.jpg" in {entry.origin for entry in PetDataset.open(output).pieces}, "a new clip is seen"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../outside", "/tmp/outside"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../outside", "/tmp/outside", "a\0b", "a" * 300])
 def test_a_dataset_stays_in_its_folder(comfyui, folder, name):
     assert "name must be" in comfyui.fail(graph(comfyui, name=name))
 
