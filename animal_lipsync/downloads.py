@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .checkpoints import UnsupportedCheckpointError, read_unet, write_half
-from .files import held, require_output
+from .files import held, make_folder, require_output
 
 PIECE = 16 * 2**20
 """Bytes that are asked for at once; a download goes on after the last whole one."""
@@ -98,7 +98,7 @@ def download(weights: Weights, folder: str | os.PathLike) -> Iterator[Progress]:
         ValueError: what came is not what was published.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     require_output(folder / weights.name)
     target, partial = folder / weights.name, folder / f".{weights.name}.{Path(weights.file).suffix[1:]}.partial"
     published = _Published(weights, folder)

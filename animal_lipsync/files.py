@@ -144,6 +144,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         raise OSError(error.errno, f"Cannot write {path} ({reason}); check the folder and the free space.") from None
 
 
+def make_folder(path: Path) -> None:
+    """A folder and those above it, where they are not there yet.
+
+    Raises:
+        OSError: naming `path` and the remedy.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = f"({error.strerror}); check its name and the permissions of the folder above it."
+        raise OSError(error.errno, f"Cannot make the folder {path} {remedy}") from None
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` as UTF-8.
 

@@ -22,7 +22,7 @@ from .batch import workers_here
 from .cutting import cut_source
 from .dataset import DOCUMENT, PetDataset, PieceEntry, piece_path
 from .detection import detect_faces
-from .files import write_text
+from .files import make_folder, write_text
 from .identity import ALIKE, SURELY_ALIKE, look_of_heads, look_of_most, mean_look
 from .image import SUFFIXES
 from .pet_clips_page import Overview, pet_clips_page
@@ -107,7 +107,7 @@ def prepare_clips(
             "pet there, as mp4 or mov, or pictures as JPEG or PNG."
         )
     for folder in ("pieces", "sources"):
-        (output / folder).mkdir(parents=True, exist_ok=True)
+        make_folder(output / folder)
     jobs = [
         {"path": str(source.path), "origin": source.origin, "key": source.key, "output": str(output)}
         for source in sources

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import write_text
+from .files import make_folder, write_text
 
 PAIRS = 20
 """A rater is shown at most."""
@@ -71,8 +71,7 @@ def make_study(systems: dict[str, Path], output: Path, *, seed: int = 0) -> int:
         raise ValueError(f"No two folders hold an .mp4 of the same name ({found}); name the clips of one voice alike.")
     chance = random.Random(seed)
     chance.shuffle(pairs)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "clips").mkdir()
+    make_folder(output / "clips")
     blind, key = {}, {}
     for pair in pairs:
         for name in pair[:2]:

@@ -29,7 +29,7 @@ from torch.utils.checkpoint import checkpoint
 from . import losses
 from .augmentation import Augmentation
 from .documents import FormatError
-from .files import replacing, write_text
+from .files import make_folder, replacing, write_text
 from .image import to_pixels, write_picture
 from .lora import BASE, Lora, Part, network_hash, new_lora
 from .losses import Critic, Rule
@@ -226,7 +226,7 @@ class Run:
         }
         if self.critic:
             state |= {"critic": self.critic.state_dict(), "critic_optimizer": self.critic_optimizer.state_dict()}
-        self.folder.mkdir(parents=True, exist_ok=True)  # the artist may have tidied it away
+        make_folder(self.folder)  # the artist may have tidied it away
         write_text(self.folder / "train.json", self.config.to_json())
         with replacing(self.folder / "checkpoint.pt") as partial_path, partial_path.open("wb") as file:
             torch.save(state, file)
@@ -252,7 +252,7 @@ class Run:
     def _resume(self) -> None:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             (self.folder / "log.jsonl").unlink(missing_ok=True)
             return
         remedy = f"Give this training another name, or delete {self.folder} to begin anew."

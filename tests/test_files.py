@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from animal_lipsync.files import replacing, require_file, require_output, write_text
+from animal_lipsync.files import make_folder, replacing, require_file, require_output, write_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +35,12 @@ def test_a_pipe_is_written_to(tmp_path):
     write_text(tmp_path / "pipe", "hello")
     assert os.read(reader, 10) == b"hello"
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_that_cannot_be_is_told_with_the_remedy(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Cannot make the folder .*new .Not a directory.; check its name and the perm"):
+        make_folder(tmp_path / "file" / "new")
 
 
 def test_the_old_file_stays_when_the_new_one_fails(tmp_path):
