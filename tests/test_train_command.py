@@ -140,6 +140,7 @@ torch.save({"losses": losses, "lora": run[0].lora.tensors()}, sys.argv[2] + f"/s
 """
 
 
+@pytest.mark.slow
 def test_two_processes_learn_one_lora_from_pairs_of_their_own(tmp_path):
     run, output = tmp_path / "run", tmp_path / "a.safetensors"
     run.mkdir()
