@@ -48,6 +48,20 @@ def side_by_side(clips: Sequence[Clip], *, height: int | None = None) -> Clip:
     return Clip(sum(widths), height, rate, frames, read)
 
 
+def below_each_other(clips: Sequence[Clip]) -> Clip:
+    """One clip that shows all of them from top to bottom, black beside the narrower ones; in time as `side_by_side`."""
+    width, height = max(clip.width for clip in clips), sum(clip.height for clip in clips)
+    rate = max(clip.frame_rate for clip in clips)
+    frames = max(ceil(clip.frames * rate / clip.frame_rate) for clip in clips)
+
+    def read(count: int) -> Iterator[np.ndarray]:
+        rows = [_shown(clip, (clip.width, clip.height), rate) for clip in clips]
+        for parts in islice(zip(*rows, strict=True), count):
+            yield np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0))) for part in parts])
+
+    return Clip(width, height, rate, frames, read)
+
+
 def _shown(clip: Clip, size: tuple[int, int], frame_rate: Fraction) -> Iterator[np.ndarray]:
     """Its frames at another size and rate, the last one for ever."""
     frames = clip.read(clip.frames)

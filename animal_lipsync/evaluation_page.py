@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -13,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .clip import Clip
-from .compare import side_by_side
+from .compare import below_each_other, side_by_side
 from .evaluate import WINDOW, Evaluation
 from .identity import ALIKE
 from .types import Audio
@@ -24,6 +26,9 @@ SHOWN = 20
 HEIGHT = 360
 """Pixels of each of them."""
 CRF = 26
+IN_A_ROW = 3
+CONTROLS = 0.06
+"""Height of a player's buttons, in widths of the video."""
 
 
 class Measure(NamedTuple):
@@ -95,6 +100,12 @@ MEASURES = {
         low,
     ),
 }
+GROUPS = {
+    "correlation": "Does the mouth follow the voice?",
+    "turned_round": "Controls: what luck would reach",
+    "changed_outside": "What became of the rest of the picture?",
+}
+"""By their first measure."""
 BOUND = (
     "Upper bound: what the LoRA learned from says the same voice. Matched pairs are real pictures of the pet in the "
     "order that the voice asks for, warped ones are moved by the warp engine. Little more can be hoped for."
@@ -110,9 +121,12 @@ svg { width: 100%; height: auto; background: #8881; border-radius: 6px }
 svg text { font: 12px system-ui, sans-serif; fill: currentColor }
 path { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke }
 line { stroke: #8888 }
-video { width: 100%; border-radius: 6px; background: #000 }
-figcaption { display: flex; justify-content: space-around }
-figure { margin: 1rem 0 }
+tr:not(:first-child) th { padding-top: 1.2rem; font-weight: 400; opacity: .75 }
+th small { display: block; font-weight: 400; opacity: .75 }
+figure { margin: 1rem 0; position: relative }
+video { display: block; width: 100%; object-fit: contain; object-position: top; border-radius: 6px; background: #000 }
+figure span { position: absolute; margin: .4rem; padding: 0 .5rem; border-radius: 4px; pointer-events: none }
+figure span { background: #000a; color: #fff }
 dt { font-weight: 600 }
 .heard { stroke: #8a8f98; color: #8a8f98 }
 :root { color-scheme: light dark }
@@ -120,40 +134,64 @@ dt { font-weight: 600 }
 COLOURS = ("#e0662c", "#3c7be0", "#2c9b6b", "#a44fc4", "#b58900", "#d33682")
 
 
-def comparison_video(clips: Sequence[Clip], sound: str | Path | Audio | None) -> bytes:
-    """A small mp4 of the first `SHOWN` seconds of clips side by side."""
-    both = side_by_side(clips, height=min(HEIGHT, clips[0].height))
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Videos beside each other as one, and where in it each is seen."""
+
+    video: bytes
+    """mp4"""
+    width: int
+    height: int
+    corners: dict[str, tuple[int, int]]
+    """Upper left ones by what the page shall call each, pixels."""
+
+
+def compare_clips(clips: Mapping[str, Clip], sound: str | Path | Audio | None) -> Comparison:
+    """The first `SHOWN` seconds of two or more clips, up to `IN_A_ROW` in each row."""
+    height = min(HEIGHT, next(iter(clips.values())).height)
+    rows, corners = [], {}
+    for names in np.array_split(list(clips), ceil(len(clips) / IN_A_ROW)):
+        left = 0
+        for name in map(str, names):
+            corners[name] = (left, height * len(rows))
+            left += round(clips[name].width * height / clips[name].height)
+        rows.append(side_by_side([clips[name] for name in names], height=height))
+    both = below_each_other(rows)
     frames = both.read(min(both.frames, round(SHOWN * both.frame_rate)))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "both.mp4"
         for _ in write_video(path, frames, both.width, both.height, both.frame_rate, sound=sound, crf=CRF):
             pass
-        return path.read_bytes()
+        return Comparison(path.read_bytes(), both.width, both.height, corners)
 
 
 def evaluation_page(
     evaluations: dict[str, Evaluation],
     *,
     bounds: Mapping[str, Evaluation] = MappingProxyType({}),
-    video: bytes | None = None,
-    shown: Sequence[str] = (),
+    comparison: Comparison | None = None,
 ) -> str:
     """HTML that opens anywhere and loads nothing.
 
     Args:
         evaluations: by what the page shall call each video.
         bounds: likewise of what a training learned from, `upper_bound.pair_videos`; beside the others, and never best.
-        video: an mp4 of them side by side.
-        shown: what is seen in it from left to right.
+        comparison: of them and their source.
     """
     columns = evaluations | bounds
-    head = "".join(f"<th>{_coloured(index, name)}</th>" for index, name in enumerate(columns))
-    rows = "".join(_row(name, measure, list(columns.values()), len(evaluations)) for name, measure in MEASURES.items())
+    head = "".join(
+        f"<th>{_coloured(index, name)}{'<small>upper bound</small>' if name in bounds else ''}</th>"
+        for index, name in enumerate(columns)
+    )
+    rows = "".join(
+        _group(name, len(columns)) + _row(name, measure, list(columns.values()), len(evaluations))
+        for name, measure in MEASURES.items()
+    )
     told = {one.label: one.meaning for one in MEASURES.values()} | ({", ".join(bounds): BOUND} if bounds else {})
     words = "".join(f"<dt>{escape(label)}</dt><dd>{escape(meaning)}</dd>" for label, meaning in told.items())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lip-sync report</title><style>{STYLE}</style>'
-        f"<h1>Lip-sync report</h1>{_video(video, shown) if video else ''}"
+        f"<h1>Lip-sync report</h1>{_video(comparison) if comparison else ''}"
         f"<table><tr><th></th>{head}</tr>{rows}</table>{_curves(columns)}{_lags(columns)}"
         f"<h2>What the figures mean</h2><dl>{words}</dl></html>"
     )
@@ -167,13 +205,23 @@ def _row(name: str, measure: Measure, columns: list[Evaluation], count: int) -> 
     for index, value in enumerate(values):
         is_best = index < count and len(faults) > 1 and measure.fault(value) == min(faults) < max(faults)
         cells.append(f"<td{' class=best' if is_best else ''}>{'–' if np.isnan(value) else f'{value:.2f}'}</td>")
-    return f"<tr><td>{escape(measure.label)}</td>{''.join(cells)}</tr>"
+    return f'<tr title="{escape(measure.meaning)}"><td>{escape(measure.label)}</td>{"".join(cells)}</tr>'
 
 
-def _video(video: bytes, shown: Sequence[str]) -> str:
-    names = "".join(f"<span>{escape(name)}</span>" for name in shown)
-    source = f"data:video/mp4;base64,{b64encode(video).decode()}"
-    return f'<figure><video controls loop src="{source}"></video><figcaption>{names}</figcaption></figure>'
+def _group(name: str, columns: int) -> str:
+    return f"<tr><th colspan={columns + 1}>{GROUPS[name]}</th></tr>" if name in GROUPS else ""
+
+
+def _video(comparison: Comparison) -> str:
+    """The controls below what is seen, which would hide the mouths otherwise."""
+    width, height = comparison.width, comparison.height + round(CONTROLS * comparison.width)
+    names = "".join(
+        f'<span style="left: {100 * x / width:.2f}%; top: {100 * y / height:.2f}%">{escape(name)}</span>'
+        for name, (x, y) in comparison.corners.items()
+    )
+    source = f"data:video/mp4;base64,{b64encode(comparison.video).decode()}"
+    video = f'<video controls loop style="aspect-ratio: {width} / {height}" src="{source}"></video>'
+    return f"<figure>{video}{names}</figure>"
 
 
 def _curves(evaluations: dict[str, Evaluation]) -> str:

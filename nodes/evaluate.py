@@ -10,7 +10,7 @@ from comfy_api.latest import io, ui
 from server import PromptServer
 
 from ..animal_lipsync.evaluate import evaluate
-from ..animal_lipsync.evaluation_page import MEASURES, comparison_video, evaluation_page
+from ..animal_lipsync.evaluation_page import MEASURES, compare_clips, evaluation_page
 from ..animal_lipsync.files import write_text
 from ..animal_lipsync.motion import speech_to_motion
 from ..animal_lipsync.pairs import RATE
@@ -111,12 +111,12 @@ class EvaluateLipSync(io.ComfyNode):
                 for name, pair in pair_videos(dataset.load_kept(), hear(RATE)).items():
                     frames = with_progress(pair.clip.read(pair.clip.frames), pair.clip.frames)
                     shown[name], bounds[name] = pair.clip, evaluate(frames, pair.face, hear(RATE))
-            both = comparison_video(list(shown.values()), voice) if len(shown) > 1 else None
+            both = compare_clips(shown, voice) if len(shown) > 1 else None
         folder, stem, number, _, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
         path = Path(folder) / f"{stem}_{number:05}_.html"
-        write_text(path, evaluation_page(judged, bounds=bounds, video=both, shown=list(shown)))
+        write_text(path, evaluation_page(judged, bounds=bounds, comparison=both))
         text = "\n".join([*_lines(judged | bounds), f"report: {path}"])
         PromptServer.instance.send_progress_text(text, cls.hidden.unique_id)
         return io.NodeOutput(text, judged[names[0]].correlation, ui=ui.PreviewText(text))

@@ -11,16 +11,18 @@ import torch
 
 from animal_lipsync.animate import voice_motion
 from animal_lipsync.cli import main
+from animal_lipsync.clip import Clip
 from animal_lipsync.dataset import PetDataset, PieceEntry, piece_path
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.evaluate import evaluate, lag_correlations
+from animal_lipsync.evaluation_page import compare_clips
 from animal_lipsync.image import to_frames, to_pixels, write_picture
 from animal_lipsync.motion import speech_to_motion
 from animal_lipsync.openness import openness
 from animal_lipsync.render import render
 from animal_lipsync.types import Cue, Faces, MouthMotion, VisemeTrack
 from animal_lipsync.upper_bound import pair_videos
-from animal_lipsync.video import probe
+from animal_lipsync.video import probe, read_frames
 from animal_lipsync.video_writer import write_video
 from tests.animals import sample_fox
 from tests.pets import make_piece, sample_pet, sample_voice, speaking_piece
@@ -199,3 +201,24 @@ def test_the_command_sets_what_was_learned_from_beside_the_videos(fox, dataset, 
     assert page.count("warped pairs") == 4 and "class=best" not in page, "nobody competes with what was learned from"
     assert main(["evaluate", "a.mp4", "--dataset", str(tmp_path)]) == 1
     assert "Prepare Pet Clips" in capsys.readouterr().err
+
+
+def test_many_videos_lie_in_rows_where_the_page_says(tmp_path):
+    sizes = {"source": (64, 48), "baseline": (96, 48), "LoRA": (48, 96), "matched": (48, 48), "warped": (48, 48)}
+    clips = {
+        name: Clip.from_frames(np.full((8, height, width, 3), 40 * index, np.uint8), frame_rate=Fraction(10 + index))
+        for index, (name, (width, height)) in enumerate(sizes.items())
+    }
+    both = compare_clips(clips, None)
+    assert both.corners == {
+        "source": (0, 0),
+        "baseline": (64, 0),
+        "LoRA": (160, 0),
+        "matched": (0, 48),
+        "warped": (48, 48),
+    }
+    (tmp_path / "both.mp4").write_bytes(both.video)
+    frame = next(read_frames(tmp_path / "both.mp4"))
+    assert frame.shape == (both.height, both.width, 3) == (96, 184, 3)
+    for index, (x, y) in enumerate(both.corners.values()):
+        assert np.abs(frame[y + 20, x + 10].astype(int) - 40 * index).max() < 8

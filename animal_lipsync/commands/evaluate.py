@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> dict:
     from ..clip import Clip
     from ..dataset import PetDataset
     from ..evaluate import evaluate
-    from ..evaluation_page import comparison_video, evaluation_page
+    from ..evaluation_page import compare_clips, evaluation_page
     from ..files import require_output, write_text
     from ..pairs import RATE
     from ..upper_bound import NAMES, pair_videos
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> dict:
     bounds = {name: evaluate(pair.clip.read(pair.clip.frames), pair.face, heard) for name, pair in pairs.items()}
     shown |= {name: pair.clip for name, pair in pairs.items()}
     if options.html:
-        both = comparison_video(list(shown.values()), options.voice or options.videos[0]) if len(shown) > 1 else None
-        write_text(options.html, evaluation_page(judged, bounds=bounds, video=both, shown=list(shown)))
+        both = compare_clips(shown, options.voice or options.videos[0]) if len(shown) > 1 else None
+        write_text(options.html, evaluation_page(judged, bounds=bounds, comparison=both))
     figures = {name: result.summary() for name, result in (judged | bounds).items()}
     return {"html": options.html, "videos": figures}
