@@ -65,7 +65,7 @@ def require_output(path: str | os.PathLike, *suffixes: str) -> None:
 
 
 def write_target(path: str | os.PathLike) -> Path:
-    """The file that writing to `path` replaces: where it is a link, what it points to."""
+    """The file that writing to `path` replaces: where it is a link, what it points to; of links in a circle, itself."""
     return Path(os.path.realpath(path))
 
 

@@ -22,7 +22,7 @@ from .batch import workers_here
 from .cutting import cut_source
 from .dataset import DOCUMENT, PetDataset, PieceEntry, piece_path
 from .detection import detect_faces
-from .files import make_folder, write_text
+from .files import make_folder, write_target, write_text
 from .identity import ALIKE, SURELY_ALIKE, look_of_heads, look_of_most, mean_look
 from .image import SUFFIXES
 from .pet_clips_page import Overview, pet_clips_page
@@ -135,7 +135,7 @@ def prepare_clips(
     reasons = sort_out([sighting for record in records for sighting in record.seen], wanted)
     dataset, sightings = _collect(output, records, reasons)
     _remove_others(output, {source.key for source in sources})
-    page = pet_clips_page(Overview(clips.resolve().name, dataset, sightings, tuple(ignored)))
+    page = pet_clips_page(Overview(write_target(clips).name, dataset, sightings, tuple(ignored)))
     write_text(output / PAGE, page)
     dataset.save()
     if not dataset.kept:
@@ -205,7 +205,7 @@ def _shows_the_same(one: Sighting, other: Sighting) -> bool:
 def _check_folders(clips: Path, output: Path) -> None:
     if not clips.is_dir():
         raise ValueError(f"There is no folder {clips}; check the name.")
-    if clips.resolve().is_relative_to(output.resolve()):
+    if write_target(clips).is_relative_to(write_target(output)):
         raise ValueError(f"The dataset cannot be {output}, in which the clips lie; name another folder.")
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output} is there already and is no folder; choose another name for the dataset.")
@@ -231,10 +231,10 @@ def _look_of(reference: np.ndarray) -> np.ndarray:
 def _find_sources(clips: Path, output: Path) -> tuple[list[_Source], list[str]]:
     """Clips and pictures, and the names of other files, in the order of their names."""
     sources, ignored, twins = [], [], {}
-    hidden = output.resolve()
+    hidden = write_target(output)
     for folder, folders, files in os.walk(clips, onerror=lambda error: ignored.append(str(error.filename))):
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (Path(folder) / name).resolve() != hidden
+            name for name in folders if not name.startswith(".") and write_target(Path(folder) / name) != hidden
         )
         for name in sorted(files):
             path = Path(folder) / name

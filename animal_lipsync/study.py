@@ -62,7 +62,10 @@ def make_study(systems: dict[str, Path], output: Path, *, seed: int = 0) -> int:
         raise ValueError("A study compares two systems or more; give each as NAME=FOLDER.")
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"{output} is not empty; name a new folder for the study.")
-    clips = {name: {path.name: path for path in sorted(folder.glob("*.mp4"))} for name, folder in systems.items()}
+    clips = {
+        name: {path.name: path for path in sorted(folder.glob("*.mp4")) if path.is_file()}
+        for name, folder in systems.items()
+    }
     pairs = [
         (one, other, clip) for one, other in combinations(clips, 2) for clip in sorted(clips[one].keys() & clips[other])
     ]

@@ -261,6 +261,7 @@ def test_help_and_bad_usage_need_neither_torch_nor_av():
         ((*ANIMATE, "--reference-keypoints", ""), "reference-keypoints is empty"),
         (("animate", "", "voice.wav"), "source is empty"),
         (("study", "-o", "study", "a=.", ""), "is empty"),
+        (("study", "-o", "study", "a", "b"), "a is not NAME=FOLDER"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what_is_expected(run, folder, arguments, named):
@@ -380,8 +381,33 @@ def test_an_output_that_cannot_be_written_is_named(run, folder, arguments):
 
 
 def test_what_the_system_refuses_is_told_with_a_remedy(run):
-    code, _, err = run("models", "download", "whisper-tiny", "--models", "voice.wav")
-    assert code == 1 and "voice.wav: File exists; check the name, the permissions and the free space." in err
+    code, _, err = run("study", "-o", "voice.wav", "a=.", "b=.")
+    assert code == 1 and "voice.wav: Not a directory; check the name, the permissions and the free space." in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("batch", "motion.json", "--report", "motion.json"),
+        ("compare", "voice.wav", "cat.png", "-o", "cat.png"),
+        ("train", ".", "--voice", "cat.png", "--voice", "voice.wav", "-o", "voice.wav"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_that_is_read_is_written_over(run, folder, arguments):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    code, _, err = run(*arguments)
+    assert code == 1 and f"{arguments[-1]} is also what is read" in err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links in a circle are POSIX")
+@pytest.mark.parametrize("arguments", [("batch", "loop"), ("prepare-clips", "loop", "-o", "set"),
+                                       ("prepare-clips", ".", "-o", "loop")], ids=" ".join)  # fmt: skip
+def test_links_in_a_circle_are_one_line(run, folder, arguments):
+    os.symlink("loop", "loop")
+    code, _, err = run(*arguments, "--json")
+    assert code == 1 and "loop" in err and len(err.strip().splitlines()) == 1
 
 
 def test_an_output_is_looked_at_before_the_input(run):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ..batch import Journal, Row, read_manifest, row_key, run_here, workers_here
-from ..files import require_output
+from ..files import require_output, write_target
 from ..memory import memory_told
 from . import animate
 from .options import command, refuse_overwriting
@@ -32,13 +32,13 @@ def add(commands) -> None:
 def run(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
-    manifest = Path(options.manifest).resolve()
+    manifest = write_target(options.manifest)
     folder = manifest.parent
     rows = read_manifest(manifest, columns())
     _refuse_sharing(rows)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers must be 1 or more, got {options.workers}.")
-    journal = Journal(Path(options.report or manifest.with_suffix(".results.jsonl")).resolve())
+    journal = Journal(write_target(options.report or manifest.with_suffix(".results.jsonl")))
     require_output(journal.path)
     start = time.perf_counter()
     jobs = [(row, row_key(row, folder)) for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..files import require_output
-from .options import UsageError, command, refuse_overwriting
+from .options import UsageError, command
 
 
 def add(commands) -> None:
@@ -28,8 +28,6 @@ def run(options: argparse.Namespace) -> dict:
     if len(options.sources) < 2:
         raise UsageError("compare needs two or more videos.")
     require_output(options.output, ".mp4")
-    for source in options.sources:
-        refuse_overwriting(argparse.Namespace(output=options.output, source=source))
     sound = options.sound
     if sound is None:
         heard = (i for i, path in enumerate(options.sources) if not is_picture(path) and probe(path).has_audio)

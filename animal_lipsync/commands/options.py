@@ -12,7 +12,8 @@ from ..styles import STYLES
 from ..types import CHANNELS, FormatError, to_frame_rate
 
 OUTPUTS = ("output", "draw", "rhubarb", "moho", "papagayo", "arkit", "ovr", "wav", "html", "report")
-INPUTS = ("source", "voice", "keypoints", "motion", "reference", "reference_keypoints", "transcript")
+INPUTS = ("source", "sources", "videos", "results", "manifest", "voice", "transcript", "motion", "keypoints")
+INPUTS += ("reference", "reference_keypoints", "prepared", "unet")
 """Names of the options that are files which a command writes and reads."""
 
 
@@ -30,7 +31,10 @@ def command(commands, name: str, run: Callable[[argparse.Namespace], dict], text
 def refuse_overwriting(options: argparse.Namespace) -> None:
     """No command may replace what it reads."""
     outputs = [getattr(options, name, None) for name in OUTPUTS]
-    inputs = [getattr(options, name, None) for name in INPUTS]
+    inputs = []
+    for name in INPUTS:
+        value = getattr(options, name, None)
+        inputs += value if isinstance(value, list) else [value]
     for output in filter(None, outputs):
         for read in filter(None, inputs):
             if Path(output).is_file() and Path(read).exists() and Path(output).samefile(read):

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> dict:
     systems = {}
     for text in options.systems:
         name, _, path = text.partition("=")
-        if not name or not Path(path).is_dir():
+        if not name or not path or not Path(path).is_dir():
             raise UsageError(f"{text} is not NAME=FOLDER of a folder that exists.")
         systems[name] = Path(path)
     return {"page": str(folder / "index.html"), "pairs": make_study(systems, folder)}
