@@ -17,7 +17,7 @@ from .inpaint import AnimateMouthInpaint, LoadMuseTalk, PrepareAnimal, SpeechFea
 from .keypoints import DrawLandmarks, EditKeypoints
 from .motion import MotionFromKeyframes, SpeechToMouthMotion
 from .performance import LoadMouthMotion, MotionFromCurve, MotionFromPerformance
-from .pet_clips import PreparePetClips
+from .pet_clips import PreparePetClips, add_report_route
 from .preview import VisemesPreview
 from .prompted import FindHeadsByPrompt
 from .samples import provide_samples
@@ -62,6 +62,7 @@ class AnimalLipSync(ComfyExtension):
         add_face_routes(PromptServer.instance.routes)
         add_voice_routes(PromptServer.instance.routes)
         add_training_routes(PromptServer.instance.routes)
+        add_report_route(PromptServer.instance.routes)
 
     async def get_node_list(self):
         return NODES

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import folder_paths
 import psutil
+from aiohttp import web
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
@@ -20,6 +21,9 @@ from ..animal_lipsync.pet_clips_page import advice, why_dropped
 from .types import CATEGORY, Dataset, to_pixel_frames
 
 NO_FOLDER = "no folder yet"
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""Of a report in the browser: it holds all that it shows, and runs nothing."""
 
 _made: set[str] = set()
 """Names of datasets that ComfyUI remembers; one that was deleted meanwhile is made anew."""
@@ -92,6 +96,19 @@ class PreparePetClips(io.ComfyNode):
         PromptServer.instance.send_progress_text(lines[0], cls.hidden.unique_id)
         text = "\n".join(filter(None, lines))
         return io.NodeOutput(dataset, text, ui=ui.PreviewText(text))
+
+
+def add_report_route(routes: web.RouteTableDef) -> None:
+    @routes.get("/animal_lipsync/report")
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            page = _dataset_folder(request.query.get("name", "")) / PAGE
+            is_there = page.is_file()
+        except (ValueError, OSError):
+            is_there = False
+        if not is_there:
+            raise web.HTTPNotFound(text="There is no report under this name yet; press Run first.")
+        return web.FileResponse(page, headers={"Content-Type": "text/html", "Content-Security-Policy": POLICY})
 
 
 def _workers() -> int:

@@ -3,6 +3,9 @@
 import os
 import shutil
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,9 @@ def test_a_folder_of_clips_becomes_a_dataset_and_takes_more(comfyui, folder):
     assert "broken.mp4" in {entry.origin for entry in dataset.pieces if entry.reason}
     assert f"{len(dataset.kept)} pieces" in text and "report.html" in text
     assert (output / "report.html").is_file()
+    with urllib.request.urlopen(f"{comfyui.url}/animal_lipsync/report?name=my-pet") as answer:
+        assert answer.headers.get_content_type() == "text/html"
+        assert answer.read() == (output / "report.html").read_bytes()
     shutil.copy(SAMPLES / "fox.jpg", folder)
     comfyui.run(graph(comfyui))
     assert "fox.jpg" in {entry.origin for entry in PetDataset.open(output).pieces}, "a new clip is seen"
@@ -49,6 +55,13 @@ def test_a_folder_of_clips_becomes_a_dataset_and_takes_more(comfyui, folder):
 @pytest.mark.parametrize("name", ["", ".", "..", "../outside", "/tmp/outside", "a\0b", "a" * 300])
 def test_a_dataset_stays_in_its_folder(comfyui, folder, name):
     assert "name must be" in comfyui.fail(graph(comfyui, name=name))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../input/my fox", "/etc", "none", "a\0b"])
+def test_no_page_but_a_report_is_shown(comfyui, folder, name):
+    (folder / "report.html").write_text("mine")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{comfyui.url}/animal_lipsync/report?{urllib.parse.urlencode({'name': name})}")
 
 
 @pytest.mark.parametrize("path", ["../../etc", "/etc", "no such folder"])

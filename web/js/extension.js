@@ -5,6 +5,7 @@ import { app } from "../../../scripts/app.js"
 import { addCompareWidget } from "./compare_widget.mjs"
 import { keypointButtonWidget, keypointWidget, pickWidget } from "./face_widgets.mjs"
 import { localWords } from "./host.mjs"
+import { addReportButton } from "./report_button.mjs"
 import { timelineWidget } from "./timeline_widget.mjs"
 import { addTrainingWidget } from "./training_widget.mjs"
 import { WORDS } from "./words.mjs"
@@ -68,6 +69,13 @@ app.registerExtension({
   name: "AnimalLipSync.Compare",
   nodeCreated(node) {
     if (node.comfyClass === "AnimalLipSync_Compare") addCompareWidget(node)
+  },
+})
+
+app.registerExtension({
+  name: "AnimalLipSync.Report",
+  nodeCreated(node) {
+    if (node.comfyClass === "AnimalLipSync_PreparePetClips") addReportButton(node)
   },
 })
 

@@ -52,6 +52,9 @@ export async function localWords() {
 
 let types = 0
 
+/** The page that Prepare Pet Clips wrote. @param {string} name of the dataset */
+export const reportUrl = (name) => api.apiURL(`/animal_lipsync/report?${new URLSearchParams({ name })}`)
+
 /**
  * A type of one widget alone. Nodes 2.0 (frontend 1.47) does not notice that Undo made a node anew: it goes on showing
  * the element of the old widget, which nothing listens to any more, unless the new one differs in name or type.

@@ -181,8 +181,12 @@ const compare = {
   silent: "Silent",
 }
 
+const report = {
+  open: "Open the report",
+}
+
 /** By editor. */
-export const WORDS = { faces, timeline, compare, training }
+export const WORDS = { faces, timeline, compare, training, report }
 
 /** @param {string} text @param {Record<string, unknown>} values */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]))
