@@ -72,6 +72,13 @@ def test_results_of_something_else_are_refused(text):
         read_answers({"z.mp4": "a"}, [text])
 
 
+def test_a_torn_key_is_told_by_name(tmp_path, capsys):
+    for name in ("key.json", "answers.json"):
+        (tmp_path / name).write_text("{")
+    assert main(["study", "-o", str(tmp_path), "--results", str(tmp_path / "answers.json")]) == 1
+    assert "key.json is not what study wrote" in capsys.readouterr().err
+
+
 def test_ratings_off_the_scale_are_refused():
     answer = {"clips": ["x", "y"], "ratings": [{"realism": 9, "sync": 1}] * 2, "preferred": 0}
     with pytest.raises(ValueError, match="number 1"):

@@ -29,7 +29,10 @@ def run(options: argparse.Namespace) -> dict:
     if bool(options.systems) == bool(options.results):
         raise UsageError("Give NAME=FOLDER of each system to make a study, or --results to read one.")
     if options.results:
-        key = json.loads(read_text(str(folder / KEY)))
+        try:
+            key = json.loads(read_text(str(folder / KEY)))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{folder / KEY} is not what study wrote ({error}); take it from a copy.") from None
         found = standings(read_answers(key, [read_text(path) for path in options.results]))
         return {"videos": {standing.system: _flat(asdict(standing)) for standing in found}}
     systems = {}
