@@ -50,6 +50,7 @@ def tensors(path) -> list[torch.Tensor]:
     return Lora.load(path).tensors()
 
 
+@pytest.mark.slow
 def test_the_loss_falls(pairs, tmp_path):
     parts = {"parts": ALL["parts"], "early": True, "show_every": 99}
     config = TrainConfig(steps=24, **SHORT | parts)
