@@ -342,12 +342,12 @@ def fit(
             run.step += 1
             ends = run.step == config.steps or stopped()
             preview = None
-            if (ends or run.step % config.show_every == 0) and rank == 0:
-                preview = _preview(run, pairs, painter)
-                write_picture(_previews(run) / f"{run.step:06}.jpg", preview)
             if (ends or run.step % config.keep_every == 0) and rank == 0:
                 run.keep()
                 replace(run.averaged, told=_metadata(run, pairs, painter) | dict(told or {})).save(output)
+            if (ends or run.step % config.show_every == 0) and rank == 0:
+                preview = _preview(run, pairs, painter)
+                write_picture(_previews(run) / f"{run.step:06}.jpg", preview)
             memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
             step = Step(run.step, parts, time.perf_counter() - start, rate, memory, preview, run.kept)
             if rank == 0:

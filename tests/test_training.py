@@ -208,6 +208,16 @@ def test_a_disk_that_is_full_between_checkpoints_is_told_with_its_remedy(pairs, 
     assert (tmp_path / "run" / "checkpoint.pt").exists(), "what was kept at this step"
 
 
+def test_a_preview_that_cannot_be_written_costs_nothing_that_was_learned(pairs, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "previews").symlink_to(tmp_path / "gone" / "previews")
+    run = fit(TrainConfig(steps=1, **SHORT), pairs, small_painter(), tmp_path / "run", tmp_path / "a.safetensors")
+    with pytest.raises(OSError):
+        next(run)
+    assert Lora.load(tmp_path / "a.safetensors").told["animal_lipsync.steps"] == "1"
+    assert (tmp_path / "run" / "checkpoint.pt").exists()
+
+
 def test_without_room_for_a_checkpoint_the_last_one_stays(pairs, tmp_path):
     resource = pytest.importorskip("resource", reason="no limits of a file's size here")
     where = (tmp_path / "run", tmp_path / "a.safetensors")
