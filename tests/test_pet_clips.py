@@ -94,7 +94,7 @@ def fox():
 def stranger(fox):
     """A black and broad one."""
     grey = (fox.mean(2, keepdims=True).clip(60) - 60) / 2
-    return np.asarray(Image.fromarray(grey.repeat(3, 2).astype(np.uint8)).resize((700, 420)))
+    return np.asarray(Image.fromarray(grey.repeat(3, 2).astype(np.uint8)).resize((820, 420)))
 
 
 def test_a_clip_is_cut_where_its_animal_is_gone_and_where_the_scene_changes(fox, tmp_path):
@@ -373,7 +373,7 @@ def test_real_animals_are_told_apart(data):
     likeness = np.array(plain) @ np.array(changed).T
     itself = np.eye(len(plain), dtype=bool)
     assert likeness[itself].min() > SURELY_ALIKE
-    assert (likeness[~itself] < ALIKE).mean() > 0.85
+    assert (likeness[~itself] < ALIKE).mean() >= 0.85
 
 
 def test_a_piece_is_named_by_its_file(prepared):
