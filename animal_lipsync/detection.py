@@ -31,7 +31,7 @@ from .tracking import Detections, conspicuousness
 from .types import Faces
 
 SCALES = ((320, 160), (640,), (1280,))
-"""Longer sides of a still at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
+"""Longer sides of a frame at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
 SEEN_WELL = 32
 """Pixels of a head, at the finest scale so far, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40

@@ -101,7 +101,7 @@ def follow_faces(
     *,
     min_score: float = 0.3,
     every: int = EVERY,
-    scales: Sequence[tuple[int, ...]] = SCALES[:2],
+    scales: Sequence[tuple[int, ...]] = SCALES,
     finder: Finder | None = None,
     detector: Detector | None = None,
 ) -> Iterator[Detections]:
