@@ -61,7 +61,7 @@ def test_lips_apart_by_labelling_noise_count_as_shut(points):
     assert build_rig(make_face(points, size=20, gap=1.1 * SHUT_GAP * half / 20)).gap > 0
 
 
-@pytest.mark.parametrize("species", [*BIRDS, "Parrot"])
+@pytest.mark.parametrize("species", [*sorted(BIRDS), "Parrot"])
 def test_a_beak_parts_at_the_tip_of_its_lower_bill(species):
     face = make_face(SIDE, species=species)
     face.keypoints[:, UPPER_LIP] += (1, 6)  # the hook
