@@ -108,7 +108,7 @@ def test_a_long_voice_is_aligned_in_blocks(monkeypatch):
     np.testing.assert_array_equal(written, written_in_blocks)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text("mapusi.", max_size=40), st.lists(st.text("mapusiko", min_size=1, max_size=4), min_size=1, max_size=12))
 def test_any_words_fit_any_voice(heard, words):
     phones = said("".join(letter * 4 for letter in heard)) if heard else np.zeros((0, len(PHONES)))

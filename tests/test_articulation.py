@@ -33,7 +33,7 @@ def opening(motion):
     return motion.channel("jaw_open") * (1 - motion.channel("mouth_close"))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(track=tracks(), rate=RATES, mouth=mouths)
 def test_lips_that_meet_are_seen_to_and_no_mouth_goes_beyond_its_build(track, rate, mouth):
     motion = visemes_to_motion(track, rate, mouth=mouth)
@@ -51,7 +51,7 @@ def test_lips_that_meet_are_seen_to_and_no_mouth_goes_beyond_its_build(track, ra
         assert not motion.channel("mouth_pucker").any() and not motion.channel("mouth_wide").any()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(track=tracks(), rate=RATES, mouth=mouths)
 def test_every_rate_shows_the_same_movement(track, rate, mouth):
     """The jaw at frame t is that of time t / rate, known from a motion of 1000 frames a second."""
@@ -61,7 +61,7 @@ def test_every_rate_shows_the_same_movement(track, rate, mouth):
     np.testing.assert_allclose(motion.channel("jaw_open"), np.interp(at, np.arange(len(fine)), fine), atol=0.02)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), coarse=st.integers(1, 6), mouth=mouths)
 def test_nothing_flaps_and_a_heavy_jaw_takes_its_time(seed, coarse, mouth):
     """Whatever a noise is heard as, the mouth opens and shuts about six times a second at most, and not too fast."""

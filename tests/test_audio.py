@@ -108,7 +108,7 @@ def test_mono_is_the_mean_of_the_channels(tmp_path):
     np.testing.assert_allclose(to_mono(Audio(waveform, 16_000)).waveform, 0.2, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     source=st.sampled_from([8_000, 22_050, 44_100, 48_000, 192_000]),
     target=st.sampled_from([8_000, 16_000, 44_100, 48_000]),

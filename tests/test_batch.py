@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from animal_lipsync.batch import Journal, Result, Row, read_manifest, row_key, run_here
@@ -262,7 +262,6 @@ def test_two_rows_may_not_write_one_file(folder, capsys):
     assert "Lines 2 and 3" in capsys.readouterr().err and not (folder / "out").exists()
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(st.dictionaries(st.sampled_from(columns()), st.text())).map(json.dumps))
 def test_any_text_is_rows_or_a_clear_error(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("batch") / "jobs.jsonl"

@@ -23,7 +23,7 @@ def numbered(frames: int, rate: Fraction, width: int = 8, height: int = 6) -> Cl
 rates = st.sampled_from([Fraction(10), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60)])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(clips=st.lists(st.tuples(st.integers(1, 40), rates, st.integers(4, 20)), min_size=2, max_size=4))
 def test_every_part_shows_what_its_own_clip_shows_then(clips):
     clips = [numbered(frames, rate, height=height) for frames, rate, height in clips]

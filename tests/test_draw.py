@@ -63,7 +63,7 @@ def test_a_face_that_is_not_visible_is_not_drawn():
     assert drawn is not GREY
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(largest=1e6))
 def test_any_keypoints_can_be_drawn(face):
     assert draw_landmarks(GREY[:50, :60], face).shape == (50, 60, 3)

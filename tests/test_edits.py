@@ -40,7 +40,7 @@ def test_no_edits_change_nothing():
     np.testing.assert_array_equal(apply_edits(HEARD, Edits(cues=CUES)).values, HEARD.values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(index=st.integers(0, len(CUES) - 1), viseme=st.sampled_from(VISEMES))
 def test_a_changed_cue_moves_its_own_time_and_nothing_else(index, viseme):
     edited = apply_edits(HEARD, retyped(index, viseme))
@@ -58,7 +58,7 @@ def test_lips_meet_where_a_cue_says_so_and_open_where_it_says_that():
     assert apply_edits(HEARD, retyped(index, "aa")).channel("jaw_open")[middle] > 0.6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     keys=st.dictionaries(
         st.integers(0, len(HEARD) - 1).map(lambda frame: frame / 25), st.floats(0, 1), min_size=1, max_size=12
@@ -92,7 +92,6 @@ edits = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(edits)
 def test_whatever_is_read_is_in_order_survives_writing_and_can_be_applied(edits):
     read = Edits.from_json(edits.to_json())
@@ -126,7 +125,7 @@ def test_edits_that_cannot_be_read_are_refused_by_name(text, named):
     assert named in str(refused.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),

@@ -58,7 +58,7 @@ def fox():
 # ---- at rest, and where nothing moves --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(largest=200), st.integers(1, 70), st.integers(1, 70))
 def test_a_shut_mouth_at_rest_returns_the_picture_bit_for_bit(face, width, height):
     if build_rig(face).gap[0] > 0:
@@ -76,7 +76,7 @@ def test_at_rest_rounding_moves_nothing_in_the_largest_picture(points, species, 
     assert same(engine(picture, face, pose()), picture)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(any_faces(largest=100), any_poses())
 def test_outside_the_region_pixels_are_neither_changed_nor_read(face, motion):
     picture = rough_picture(90, 70)
@@ -136,7 +136,7 @@ def test_frames_in_which_the_face_is_not_seen_pass_through_untouched():
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(any_faces(largest=150), any_poses(), st.floats(-45, 45), st.sampled_from([(64, 48), (31, 33), (2, 90), (1, 1)]))
 def test_no_keypoints_and_no_pose_give_anything_but_a_picture(face, motion, degrees, size):
     values = motion.values.copy()
@@ -196,7 +196,7 @@ def test_a_batch_of_eight_is_eight_batches_of_one(points, species):
         assert difference.max() < 0.06 and difference.mean() < 6e-4
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.sampled_from([FRONT, SIDE]),
     st.sets(st.sampled_from(["frames", "place", "size", "gap", *CHANNELS])),
@@ -396,7 +396,7 @@ def test_a_reference_seen_from_another_side_is_refused():
 # ---- no folds in the picture itself ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
     st.floats(0, 360),
     st.floats(6, 30),

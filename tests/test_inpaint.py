@@ -185,7 +185,7 @@ def test_a_small_face_is_averaged_when_it_is_set_back():
     assert full.sum() > 100 and (out[full] - 0.5).abs().max() < 0.05
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(any_faces())
 @example(make_face(at=(40.5, 30.5), size=0.1))
 def test_any_face_is_painted_or_left_alone_and_never_breaks(face):
@@ -209,7 +209,7 @@ def test_a_face_painted_in_another_light_comes_to_that_of_the_picture():
     assert torch.allclose(match_colours(picture, picture, mask), picture, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(any_faces())
 def test_the_mask_fades_without_an_edge_and_stays_below_the_muzzles_root(face):
     mask = lower_face_mask(place_lower_face(face))[0]

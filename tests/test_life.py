@@ -58,14 +58,14 @@ def slope(field, x, y):
 degrees = st.sampled_from([-45.0, 0.0, 45.0]) | st.floats(-45, 45)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(largest=150), degrees, degrees, degrees, st.sampled_from([0.0, 1.0]))
 def test_no_movement_of_the_head_folds_the_picture(face, pitch, yaw, roll, brow):
     motion = pose(head_pitch=pitch, head_yaw=yaw, head_roll=roll, brow=brow, blink_left=1)
     assert slope(make_life(face, motion), *grid()).min() > 0
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(any_faces(largest=150), degrees, degrees, degrees)
 def test_a_moving_head_leaves_the_edge_of_the_picture_where_it_is(face, pitch, yaw, roll):
     field = make_life(face, pose(head_pitch=pitch, head_yaw=yaw, head_roll=roll, brow=1e-9))
@@ -205,7 +205,7 @@ def test_life_in_a_mirrored_picture_is_mirrored(turn):
     assert (moved - twin).abs().max() < 0.02
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.sampled_from([FRONT, SIDE]),
     st.sampled_from([4, 9, 14, 25]),

@@ -37,7 +37,7 @@ def test_a_mirrored_head_has_a_mirrored_square(turn):
     assert np.allclose(a * (1, 1), (1, 0) + b[order] * (-1, 1), atol=1e-3)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_head_that_moves_by_a_part_of_a_pixel_takes_its_square_along(x, y):
     a, b = (place_lower_face(make_face(at=at, size=30, turn=9)) for at in ((90, 80), (90 + x, 80 + y)))

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from animal_lipsync.audio import load_audio, read_audio, resample
@@ -143,7 +143,6 @@ def test_motion_passes_through_its_keyframes():
     assert (motion.channel("head_yaw") == -20).all() and not motion.channel("tongue_out").any()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 2), st.floats(0, 1)), min_size=1, max_size=8))
 def test_motion_never_overshoots_its_keyframes(steps):
     times = np.cumsum([step for step, _ in steps])

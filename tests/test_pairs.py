@@ -121,7 +121,7 @@ def test_frames_without_the_animal_are_no_references(piece):
     assert other_mouths(alone, 2).tolist() == [2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31))
 def test_the_order_that_matches_a_voice_is_the_cheapest_of_all(seed):
     rng = np.random.default_rng(seed)

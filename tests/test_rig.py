@@ -70,7 +70,6 @@ def test_a_beak_parts_at_the_tip_of_its_lower_bill(species):
     np.testing.assert_array_equal(rig.origin, face.keypoints[:, LOWER_LIP])
 
 
-@settings(deadline=None)
 @given(any_faces(largest=1e6))
 def test_any_keypoints_give_a_regular_mouth(face):
     rig = build_rig(face)
@@ -87,7 +86,6 @@ def test_any_keypoints_give_a_regular_mouth(face):
     assert 0 <= rig.profile <= 1 and abs(rig.facing) == 1
 
 
-@settings(deadline=None)
 @given(plausible, angles, st.sampled_from([0.0, 0.4]), st.sampled_from(["dog", "parrot"]))
 def test_a_turned_face_has_the_same_mouth_turned(points, degrees, gap, species):
     face = make_face(points, size=30, gap=gap, species=species)
@@ -97,7 +95,6 @@ def test_a_turned_face_has_the_same_mouth_turned(points, degrees, gap, species):
     np.testing.assert_allclose(other.down, turned(rig.down, degrees), atol=1e-4)
 
 
-@settings(deadline=None)
 @given(plausible, st.floats(0.5, 50), st.floats(-1000, 1000), st.floats(-1000, 1000))
 def test_a_face_twice_as_large_elsewhere_has_the_same_mouth_twice_as_large(points, factor, x, y):
     rig = build_rig(make_face(points, at=(0, 0), size=10))
@@ -106,7 +103,6 @@ def test_a_face_twice_as_large_elsewhere_has_the_same_mouth_twice_as_large(point
     np.testing.assert_allclose(other.origin, [[x, y]], atol=1e-3)
 
 
-@settings(deadline=None)
 @given(plausible, angles, st.sampled_from([0.0, 0.4]), st.sampled_from(["dog", "parrot"]))
 def test_a_mirrored_face_has_the_mirrored_mouth(points, degrees, gap, species):
     face = make_face(points, size=30, gap=gap, species=species, turn=degrees)
@@ -119,7 +115,7 @@ def test_a_mirrored_face_has_the_mirrored_mouth(points, degrees, gap, species):
         assert other.facing == -rig.facing
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(any_faces(), min_size=2, max_size=4))
 def test_frames_do_not_influence_each_other(faces):
     faces = [make_face(face.keypoints[0], at=(0, 0), size=1) for face in faces]  # of one species

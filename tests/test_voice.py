@@ -29,7 +29,7 @@ def test_words_stay_where_they_are(semitones):
     assert max(level[0::2]) < 0.05 and min(level[1::2]) > 0.4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     samples=st.integers(0, 20_000),
     channels=st.integers(1, 2),

@@ -55,7 +55,7 @@ def source_of(field, x, y):
     return (torch.where(below, lower[i][0], upper[i][0]) for i in (0, 1))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(any_faces(), any_poses(), lip_lines)
 def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(face, motion, line):
     field = make_field(face, motion, line)
@@ -79,7 +79,7 @@ def test_neither_jaw_folds_whatever_the_keypoints_and_however_wide_the_mouth(fac
         assert (xx * yy - xy * yx).min() > 0.02
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(), any_poses(), lip_lines)
 @example(make_face(np.add(FRONT, np.eye(9)[:, 3:5].sum(1)[:, None] * (0, 0.5)), size=40), pose(jaw_open=1), [-1] * 5)
 @example(make_face(size=40), pose(jaw_open=1, mouth_wide=1), None)
@@ -94,7 +94,7 @@ def test_nothing_moves_beyond_the_extent(face, motion, line):
     torch.testing.assert_close(source_y[outside], y[outside], atol=1e-6 * size, rtol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(), any_poses())
 def test_a_profile_does_not_tear_behind_its_hinge(face, motion):
     field = make_field(face, motion)
@@ -108,7 +108,7 @@ def test_a_profile_does_not_tear_behind_its_hinge(face, motion):
         assert ((moved - still).abs() < 1e-3 * length).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(), any_poses())
 def test_beyond_the_corners_both_jaws_move_as_one(face, motion):
     field = replace(make_field(face, motion), gap=torch.zeros(1, 1, 1).double())
@@ -121,7 +121,7 @@ def test_beyond_the_corners_both_jaws_move_as_one(face, motion):
         assert ((one - other).abs() < 1e-5 * field.half_width).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces())
 def test_a_shut_mouth_at_rest_moves_nothing(face):
     field = replace(make_field(face, pose()), gap=torch.zeros(1, 1, 1).double())
@@ -131,7 +131,7 @@ def test_a_shut_mouth_at_rest_moves_nothing(face):
             torch.testing.assert_close(moved[0], still, atol=1e-6 * float(np.abs(face.boxes).max() + 1e4), rtol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(any_faces(), any_poses())
 def test_mouth_coordinates_lead_back_to_the_pixel(face, motion):
     field = make_field(face, motion)
@@ -222,7 +222,7 @@ def test_every_pixel_of_a_batch_moves_as_it_does_alone(points):
                     np.testing.assert_allclose(found, [float(value) for value in pixel[layer]], atol=1e-3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from([FRONT, SIDE]), any_poses(), st.floats(0.5, 8))
 def test_a_picture_twice_as_large_moves_twice_as_far(points, motion, factor):
     small = make_field(make_face(points, at=(0, 0), size=20), motion)

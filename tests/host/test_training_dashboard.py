@@ -101,7 +101,7 @@ def training(page, server):
 
 
 def test_a_training_survives_that_the_page_is_loaded_anew(training, server):
-    training.open({"steps": 900, "steps_per_second": 40})
+    training.open({"steps": 540, "steps_per_second": 40})
     prompt_id = training.comfy.press_run()
     training.wait_for("Training pet-")
     training.wait_for_step(60)
@@ -113,15 +113,15 @@ def test_a_training_survives_that_the_page_is_loaded_anew(training, server):
     first = {name: losses[0] for name, losses in training.history()["curve"]["losses"].items()}
     assert training.total_at_start().startswith(f"Step 1, total {first['total']:.3g}, latent {first['latent']:.3g}")
     facts = training.dashboard().locator("dd").all_inner_texts()
-    assert facts[0].endswith("/ 900") and facts[1] == "40" and facts[3:] == ["9.0 GB", "1.0e-4"]
+    assert facts[0].endswith("/ 540") and facts[1] == "40" and facts[3:] == ["9.0 GB", "1.0e-4"]
     training.wait_for("Finished: pet-")
-    training.wait_for_step(900)
+    training.wait_for_step(540)
     assert server.wait(prompt_id)["status"]["status_str"] == "success"
     known = training.history()
-    assert known["curve"]["step"] == list(range(1, 901))
+    assert known["curve"]["step"] == list(range(1, 541))
     assert known["curve"]["losses"]["total"][6] is None, "a loss that is no number"
     image = training.dashboard().locator("img")
-    assert "-900.png" in image.get_attribute("src")
+    assert "-540.png" in image.get_attribute("src")
     training.page.wait_for_function("() => document.querySelector('.als-training img').naturalWidth === 512")
     assert training.dashboard().get_by_role("button", name="Stop and keep").count() == 0
 
@@ -161,7 +161,7 @@ def test_a_cancelled_training_says_where_run_goes_on(steps, goes_on, training, s
 
 
 def test_until_the_first_step_it_says_what_it_waits_for(training, server):
-    training.open({"steps": 2, "steps_per_second": 0.2, "ends": "painting"})
+    training.open({"steps": 2, "steps_per_second": 0.9, "ends": "painting"})
     prompt_id = training.comfy.press_run()
     training.wait_for("Getting ready")
     training.wait_for("Training pet-")

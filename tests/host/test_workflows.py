@@ -38,7 +38,9 @@ def test_every_workflow_is_tested_and_has_a_thumbnail():
     assert shipped == {path.stem for path in (ROOT / "workflows").glob("*.jpg")}
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "page, name", [("classic", "picture_talks"), *(("nodes-2.0", name) for name in SOURCES)], indirect=["page"]
+)
 def test_a_workflow_runs_as_it_ships(name, page, comfyui):
     if name == "text_talks" and not espeak.available():
         pytest.skip("eSpeak NG is not installed; its voice is not part of the pack")
@@ -66,6 +68,7 @@ def test_a_workflow_runs_as_it_ships(name, page, comfyui):
 @pytest.mark.parametrize("name", SOURCES)
 def test_saving_and_opening_a_workflow_changes_nothing(name, page):
     page.open(json.loads((ROOT / "workflows" / f"{name}.json").read_text()))
+    assert page.red_nodes() == []
     prompt = page.prompt()
     page.open(page.workflow())
     assert page.prompt() == prompt
