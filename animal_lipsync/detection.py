@@ -23,8 +23,8 @@ from .detector import (
     Detector,
     FaceDetector,
     KeypointNet,
-    expected_points,
     load_detector,
+    place_points,
 )
 from .head_crops import cut_frame, load_frame, shrink, to_frame
 from .tracking import Detections, conspicuousness
@@ -203,7 +203,7 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
     """Cut `crops` (N, 4) out of `frame` (H, W, 3) uint8 and place the keypoints."""
     pixels = cut_frame(frame, crops, net.size)
     heat, seen, species = net(torch.cat([pixels, pixels.flip(-1)]))
-    (plain, mirrored), spread = (part.unflatten(0, (2, -1)) for part in expected_points(heat))
+    (plain, mirrored), spread = (part.unflatten(0, (2, -1)) for part in place_points(heat))
     mirrored = mirrored[:, net.mirror] * mirrored.new_tensor([-1, 1])
     spread = (spread[0] + spread[1][:, net.mirror]) / 2
     doubt = (spread + (plain - mirrored).norm(dim=-1) / 2) * net.margin / 2

@@ -25,6 +25,8 @@ MIRROR = (*SCHEMAS["animal9"].mirror, POINTS + 1, POINTS, POINTS + 2, POINTS + 3
 """Of the points that the head network places: `animal9`, then the middles of the box's left, right, top, bottom."""
 MOUTH_POINTS = (2, 3, 4, 5, 6, 7)
 """Points of `animal9` that the mouth network places again."""
+SHARPNESS = 1.5
+"""Exponent of a heatmap's distribution before its mean is the point, so that unlikely places far off pull it less."""
 
 
 class Detector(nn.Module):
@@ -155,6 +157,11 @@ class KeypointNet(nn.Module):
         y = self.fuse4(self.side4(quarter) + F.interpolate(self.up4(eighth), scale_factor=2))
         pooled = deep.mean((2, 3))
         return self.heat(y), self.seen(pooled), self.species(pooled)
+
+
+def place_points(heat: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the points of heatmap logits (B, K, S, S) lie (B, K, 2), and their spread (B, K), in crop units."""
+    return expected_points(SHARPNESS * heat)[0], expected_points(heat)[1]
 
 
 def expected_points(heat: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ from .pet_clips_page import Overview, pet_clips_page
 from .sightings import Sighting, Sightings
 from .workers import WorkerDied, share_out
 
-VERSION = 2
+VERSION = 3
 """To be raised when the same clip would be cut into something else."""
 PICTURES = (*SUFFIXES, ".avif")
 CLIPS = (
@@ -51,7 +51,7 @@ CLIPS = (
 PAGE = "report.html"
 OURS = {DOCUMENT, PAGE, "pieces", "sources", "runs"}
 """What a folder holds that is a dataset, or will be, or was trained on."""
-SAME_LENGTH, SAME_PIXELS, SAME_OPENING, SAME_LOUDNESS = 3, 4.0, 0.06, 0.3
+SAME_LENGTH, SAME_PIXELS, SAME_OPENING, SAME_LOUDNESS = 3, 9.0, 0.06, 0.3
 """How far two pieces of one show may differ: in frames, grey levels of 255, half widths, log10 of power."""
 
 

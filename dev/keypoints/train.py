@@ -30,7 +30,14 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box  # noqa: E402
 from animal_lipsync.detection import face_roll, find_boxes  # noqa: E402
-from animal_lipsync.detector import SPECIES, STRIDE, Detector, FaceDetector, expected_points  # noqa: E402
+from animal_lipsync.detector import (  # noqa: E402
+    SPECIES,
+    STRIDE,
+    Detector,
+    FaceDetector,
+    expected_points,
+    place_points,
+)
 from animal_lipsync.head_crops import cut, to_crop, to_frame  # noqa: E402
 
 CANVAS = 160
@@ -416,7 +423,7 @@ def keypoint_errors(net, pictures) -> torch.Tensor:
         else:
             crop = box_crop(picture["box"], net.margin)
         x = cut_picture(picture, crop, net.size)
-        mean, _ = expected_points(net(torch.stack([x, x.flip(-1)]))[0])
+        mean, _ = place_points(net(torch.stack([x, x.flip(-1)]))[0])
         mean = (mean[0] + mean[1, net.mirror] * torch.tensor([-1.0, 1.0])) / 2
         distance = (to_frame(mean[None], crop[None])[0] - points[order, :2]).norm(dim=-1) / head[2]
         errors.append(torch.where(points[order, 2] > 0, distance, torch.nan))

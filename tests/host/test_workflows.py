@@ -39,7 +39,10 @@ def test_every_workflow_is_tested_and_has_a_thumbnail():
 
 
 @pytest.mark.parametrize(
-    "page, name", [("classic", "picture_talks"), *(("nodes-2.0", name) for name in SOURCES)], indirect=["page"]
+    "page, name",
+    [("classic", "picture_talks"), *(("nodes-2.0", name) for name in SOURCES)],
+    indirect=["page"],
+    scope="module",
 )
 def test_a_workflow_runs_as_it_ships(name, page, comfyui):
     if name == "text_talks" and not espeak.available():
