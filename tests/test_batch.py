@@ -29,6 +29,7 @@ def jobs(folder: Path, *sources: str) -> list[tuple[Row, str]]:
     return [(row, row_key(row, folder)) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_row_whose_process_dies_takes_no_other_down(tmp_path):
     found = run_here(jobs(tmp_path, "a", "deadly", "b", "c"), write_or_die, workers=2, folder=tmp_path)
     results = {result.line: result for result in found}
@@ -91,6 +92,7 @@ def cluster():
         cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_results(tmp_path):
     ray = pytest.importorskip("ray", reason="needs pip install 'animal-lipsync[cluster]'")
     from animal_lipsync.cluster import run_on_ray

@@ -100,6 +100,7 @@ def some_lora(folder, **told) -> Lora:
     return replace(lora, told={BASE: network_hash(network)} | told)
 
 
+@pytest.mark.slow
 def test_a_lora_counts_as_much_as_is_asked_for(models, scene, tmp_path, capsys):
     picture, voice, keypoints = scene
     some_lora(models).save(tmp_path / "pet:1.safetensors")

@@ -47,6 +47,7 @@ def run(capsys, folder, *arguments) -> tuple[int, str, str]:
     return code, captured.out, captured.err
 
 
+@pytest.mark.slow
 def test_a_dataset_becomes_a_lora(capsys, folder):
     output = folder / "rex.safetensors"
     code, out, err = run(capsys, folder, "-o", output, "--steps", 1, "--batch", 1, "--rank", 4)
@@ -60,6 +61,7 @@ def test_a_dataset_becomes_a_lora(capsys, folder):
     assert code == 1 and "other settings (rank, alpha)" in err
 
 
+@pytest.mark.slow
 def test_losses_are_written_for_tensorboard(capsys, folder):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -61,6 +61,7 @@ def test_the_loss_falls(pairs, tmp_path):
     assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
 
 
+@pytest.mark.slow
 def test_cut_off_and_taken_up_again_it_ends_with_the_same_bits(pairs, tmp_path):
     config = TrainConfig(steps=4, **SHORT | ALL)
     for _ in fit(config, pairs, small_painter(), tmp_path / "whole", tmp_path / "whole.safetensors"):
@@ -94,6 +95,7 @@ for step in fit(config, make_pairs(), small_painter(), *sys.argv[2:]):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_a_whole_checkpoint(pairs, tmp_path):
     arguments = [sys.executable, "-c", ENDLESS, str(ROOT), str(tmp_path / "run"), str(tmp_path / "a.safetensors")]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
