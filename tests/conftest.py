@@ -7,6 +7,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # there is one on each core
+
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
