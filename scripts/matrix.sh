@@ -21,9 +21,9 @@ table=() status=0
 for row in "${ROWS[@]}"; do
   python=${row%% *} packages=${row#* } venv=$folder/${row//[^[:alnum:].]/-}
   rm -rf "$venv"
-  if PYENV_VERSION=$pythons "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest hypothesis; then
+  if PYENV_VERSION=$pythons "python$python" -m venv "$venv" && "$venv/bin/pip" install -q --no-cache-dir $packages -e . pytest pytest-xdist hypothesis; then
     have=$("$venv/bin/pip" list --format=freeze | grep -Ei '^(torch|numpy|av|pillow|safetensors|opencv[a-z-]*)==' | tr '\n' ' ')
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee "$venv/said" || status=1
+    "$venv/bin/python" -m pytest -q -n 2 --dist loadfile -p no:cacheprovider ${TESTS---ignore=tests/host} </dev/null | tee "$venv/said" || status=1
     said=$(tail -1 "$venv/said")
   else
     have=$packages said="cannot be installed" status=1
