@@ -49,7 +49,8 @@ from animal_lipsync.lora import Lora
 from animal_lipsync.networks import build_unet, build_vae
 from animal_lipsync.pairs import Pairs
 from animal_lipsync.prepared import PreparedAnimal
-from animal_lipsync.training import TrainConfig, fit
+from animal_lipsync.train_config import TrainConfig
+from animal_lipsync.training import fit
 from animal_lipsync.types import Faces
 from animal_lipsync.video import probe
 from animal_lipsync.video_writer import VideoWriter

@@ -51,7 +51,7 @@ from animal_lipsync.prepared import PreparedAnimal  # noqa: E402
 from animal_lipsync.speaker import Pick  # noqa: E402
 from animal_lipsync.study import read_answers  # noqa: E402
 from animal_lipsync.table import faces_to_csv, read_faces  # noqa: E402
-from animal_lipsync.training import TrainConfig  # noqa: E402
+from animal_lipsync.train_config import TrainConfig  # noqa: E402
 from animal_lipsync.types import Audio, Cue, Faces, FormatError, MouthMotion, VisemeTrack  # noqa: E402
 
 SAMPLES = ROOT / "animal_lipsync" / "samples"

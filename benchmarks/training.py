@@ -27,7 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from animal_lipsync.musetalk import LATENT_SCALE, SIZE, MouthNetworks, Painter  # noqa: E402
 from animal_lipsync.networks import build_unet, build_vae  # noqa: E402
 from animal_lipsync.openness import load_openness  # noqa: E402
-from animal_lipsync.training import PRESETS, Batch, Run, TrainConfig, learn, repeating  # noqa: E402
+from animal_lipsync.train_config import PRESETS, TrainConfig  # noqa: E402
+from animal_lipsync.training import Batch, learn, repeating  # noqa: E402
+from animal_lipsync.training_run import Run  # noqa: E402
 from animal_lipsync.types import FaceTrack  # noqa: E402
 
 POINTS = [[70, 90], [180, 90], [125, 128], [80, 165], [170, 165], [125, 170], [125, 185], [125, 230], [125, 80]]

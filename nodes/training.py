@@ -21,7 +21,9 @@ from ..animal_lipsync.image import write_picture
 from ..animal_lipsync.lora import Lora
 from ..animal_lipsync.pairs import RATE, SHARES, Pairs, listen, sample_voices
 from ..animal_lipsync.speech_features import speech_features
-from ..animal_lipsync.training import PRESETS, Step, TrainConfig, fit, logged_losses
+from ..animal_lipsync.train_config import PRESETS, TrainConfig
+from ..animal_lipsync.training import fit
+from ..animal_lipsync.training_run import Step, logged_losses
 from .dashboard import Dashboard
 from .media import with_progress, write_video
 from .networks import to_painter

@@ -18,7 +18,8 @@ from animal_lipsync.lora import Lora
 from animal_lipsync.musetalk import latents_of, paint_latents
 from animal_lipsync.openness import openness
 from animal_lipsync.pairs import Pairs, listen, mouth_mask
-from animal_lipsync.training import Batch, TrainConfig, fit
+from animal_lipsync.train_config import TrainConfig
+from animal_lipsync.training import Batch, fit
 from tests.pets import hear, sample_voice, small_painter, speaking_piece
 
 BASE_STEPS, BATCH, DRAWN = 240, 8, 240

@@ -128,7 +128,9 @@ torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo")
 from tests.test_training import SHORT, make_pairs
 from tests.pets import small_painter
-from animal_lipsync.training import Run, TrainConfig, fit
+from animal_lipsync.train_config import TrainConfig
+from animal_lipsync.training import fit
+from animal_lipsync.training_run import Run
 import animal_lipsync.training as training
 run, rank = [], torch.distributed.get_rank()
 class Seen(Run):

@@ -19,7 +19,9 @@ pytest.importorskip("diffusers", reason="diffusers is not installed")
 from animal_lipsync.documents import FormatError
 from animal_lipsync.lora import Lora
 from animal_lipsync.pairs import Pairs, listen
-from animal_lipsync.training import PRESETS, TrainConfig, TrainingError, fit, logged_losses
+from animal_lipsync.train_config import PRESETS, TrainConfig
+from animal_lipsync.training import fit
+from animal_lipsync.training_run import TrainingError, logged_losses
 from animal_lipsync.types import Audio
 from tests.pets import hear, sample_voice, small_painter, speaking_piece
 
@@ -88,7 +90,8 @@ import torch
 torch.set_num_threads(1)
 from tests.test_training import SHORT, make_pairs
 from tests.pets import small_painter
-from animal_lipsync.training import TrainConfig, fit
+from animal_lipsync.train_config import TrainConfig
+from animal_lipsync.training import fit
 config = TrainConfig(steps=1000, **SHORT | {"keep_every": 1})
 for step in fit(config, make_pairs(), small_painter(), *sys.argv[2:]):
     print(step.step, flush=True)

@@ -14,7 +14,7 @@ from .models import folder_option, models_folder
 from .options import UsageError, choose_device, command
 
 if TYPE_CHECKING:
-    from ..training import TrainConfig
+    from ..train_config import TrainConfig
 
 PRESETS = ("quick", "good", "best")
 KINDS = ("recorded", "matched", "warped")
@@ -100,8 +100,8 @@ def run(options: argparse.Namespace) -> dict:
 
 
 def settings(options: argparse.Namespace) -> TrainConfig:
-    from ..training import PRESETS as VALUES
-    from ..training import TrainConfig
+    from ..train_config import PRESETS as VALUES
+    from ..train_config import TrainConfig
 
     names = ("steps", "batch", "rank", "seed", "learning_rate", "shares", "optimizer")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
