@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box, suppress_overlaps
 from animal_lipsync.detection import detect_faces, face_roll, find_boxes, keypoints_in_boxes
-from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, load_detector
+from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, expected_points, load_detector, place_points
 from animal_lipsync.following import follow_faces
 from animal_lipsync.head_crops import cut, cut_frame, load_frame, to_crop, to_frame
 from animal_lipsync.tracking import track_faces
@@ -54,6 +54,18 @@ def test_to_crop_inverts_to_frame():
     crops = torch.tensor([[100.0, 50.0, 80.0, 0.7], [3.0, 9.0, 20.0, -2.0]])
     points = torch.rand(2, 9, 2) * 100
     assert torch.allclose(to_frame(to_crop(points, crops), crops), points, atol=1e-4)
+
+
+def test_an_unlikely_place_far_off_hardly_pulls_a_point():
+    likely = torch.zeros(1, 1, 16, 16)
+    likely[..., 4, 4], likely[..., 12, 12] = 0.9, 0.1
+    peak, mean = -1 + 4.5 / 8, -1 + 4.5 / 8 + 0.1 * 8 / 8
+    heat = likely.clamp_min(1e-9).log()
+    assert torch.allclose(expected_points(heat)[0], torch.tensor(mean), atol=1e-4)
+    point, spread = place_points(heat)
+    # 0.9 and 0.1 to the power of 1.5, so that they add up to one: 0.964 and 0.036
+    assert torch.allclose(point, torch.tensor(peak + 1 / 28), atol=1e-3)
+    assert torch.equal(spread, expected_points(heat)[1])
 
 
 def test_the_box_of_a_turned_box_holds_the_same_ellipse():
