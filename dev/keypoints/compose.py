@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from draw import draw_head
 from people import paint_person
-from PIL import Image
+from PIL import Image, ImageFilter
 from train import HERE, empty_crop, is_held_out, load_pictures
 
 from animal_lipsync.engine import WarpEngine
@@ -178,6 +178,37 @@ def compose_people(album: Album, backgrounds: Backgrounds, count: int):
             image.paste(person, [int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)) for _ in range(2)], person)
         album.add(f"person_{i}", image, species=None, box=None, keypoints=None, source="nothing",
                   held_out=i % 8 == 0)  # fmt: skip
+
+
+def compose_rendered_people(album: Album, backgrounds: Backgrounds, folder: Path, times: int):
+    """Portraits of one person, seldom two, mostly before something out of focus; one person in eight is held out."""
+    paths = sorted(folder.glob("*.png"))
+    for held_out, some in ((True, paths[::8]), (False, [path for i, path in enumerate(paths) if i % 8])):
+        for i in range(times * len(some)):
+            rng = np.random.default_rng([held_out, i])
+            image = backgrounds.draw(rng)
+            if rng.random() < 0.6:
+                image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 8)))
+            behind = [some[rng.integers(len(some))]] if rng.random() < 0.25 else []
+            for path in [*behind, some[i % len(some)]]:
+                size = int(SIDE * rng.uniform(0.4, 1.5))
+                person = Image.open(path).resize((size, size), Image.LANCZOS)
+                if rng.random() < 0.5:
+                    person = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+                at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
+                image.paste(person, at, person)
+            album.add(f"portrait_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None, source="nothing",
+                      held_out=held_out)  # fmt: skip
+
+
+def compose_rendered_dogs(album: Album, backgrounds: Backgrounds, folder: Path, times: int):
+    for path in sorted(folder.glob("*.png")):
+        label = json.loads(path.with_suffix(".json").read_text())
+        for i in range(times):
+            name = f"{path.stem}_{i}"
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            image, placed = paste(rng, backgrounds.draw(rng), Image.open(path), label, share=rng.uniform(0.4, 0.95))
+            album.add(name, image, **placed, source="rendered", held_out=is_held_out(path.stem))
 
 
 def compose_patterns(album: Album, count: int):

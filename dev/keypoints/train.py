@@ -43,9 +43,9 @@ from animal_lipsync.head_crops import cut, to_crop, to_frame  # noqa: E402
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
 SHARES = {
-    "faces": {"oxford": 0.58, "art": 0.09, "drawn": 0.09, "nothing": 0.27},
-    "head": {"oxford": 0.64, "opened": 0.1, "art": 0.08, "drawn": 0.08, "nothing": 0.12},
-    "mouth": {"oxford": 0.75, "opened": 0.13, "art": 0.06, "drawn": 0.06},
+    "faces": {"oxford": 0.55, "art": 0.08, "drawn": 0.08, "rendered": 0.05, "nothing": 0.3},
+    "head": {"oxford": 0.6, "opened": 0.1, "art": 0.07, "drawn": 0.07, "rendered": 0.08, "nothing": 0.16},
+    "mouth": {"oxford": 0.75, "opened": 0.13, "art": 0.06, "drawn": 0.06, "rendered": 0.06},
 }
 """How often each source of pictures is drawn from; "art" is every source that is not named."""
 WEIGHTS = (1.0,) * 9 + (0.4,) * 4
