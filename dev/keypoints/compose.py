@@ -1,11 +1,13 @@
-"""Make the training pictures that no camera took: drawn animals, art of open packages, painted people, patterns,
-opened mouths.
+"""Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
+rendered dogs, patterns, opened mouths.
 
-    python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --out MORE
+    python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --dogs DOGS \\
+        --out MORE
 
 ART holds the pictures that art.json names, THINGS transparent pictures of people and things (KIND_STYLE-NAME.png, KIND
-people or thing), FOLDER pictures without any animal. Into MORE go JPEGs and faces.json: what train.py reads besides
-labels.json. What is drawn in a held-out style, and every sixth drawing and empty picture, is never trained on.
+people or thing), FOLDER pictures without any animal, PEOPLE and DOGS what render_people.py and render_dogs.py made. Into
+MORE go JPEGs and faces.json: what train.py reads besides labels.json. What is drawn in a held-out style, every sixth
+drawing, dog and empty picture and every eighth person is never trained on.
 """
 
 from __future__ import annotations
@@ -288,11 +290,11 @@ def compose_open_mouths(album: Album, pictures: list[dict]):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "art", "things", "empty", "out"):
+    for name in ("data", "art", "things", "empty", "people", "dogs", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--drawings", type=int, default=900)
     parser.add_argument("--collages", type=int, default=480)
-    parser.add_argument("--people", type=int, default=1400)
+    parser.add_argument("--painted", type=int, default=1400)
     parser.add_argument("--patterns", type=int, default=160)
     parser.add_argument("--times", type=int, default=3, help="how often each piece of art is shown")
     args = parser.parse_args()
@@ -304,7 +306,9 @@ def main():
     empty = [Image.open(path).convert("RGB") for path in sorted(args.empty.iterdir()) if not is_held_out(path.stem)]
     backgrounds = Backgrounds(empty, pictures)
     compose_collages(album, empty, args.things, args.collages)
-    compose_people(album, backgrounds, args.people)
+    compose_people(album, backgrounds, args.painted)
+    compose_rendered_people(album, backgrounds, args.people, times=2)
+    compose_rendered_dogs(album, backgrounds, args.dogs, times=2)
     compose_patterns(album, args.patterns)
     compose_art(album, backgrounds, args.art, args.times)
     compose_drawings(album, backgrounds, args.drawings)
