@@ -5,9 +5,9 @@ rendered dogs, patterns, opened mouths.
         --out MORE
 
 ART holds the pictures that art.json names, THINGS transparent pictures of people and things (KIND_STYLE-NAME.png, KIND
-people or thing), FOLDER pictures without any animal, PEOPLE and DOGS what render_people.py and render_dogs.py made. Into
-MORE go JPEGs and faces.json: what train.py reads besides labels.json. What is drawn in a held-out style, every sixth
-drawing, dog and empty picture and every eighth person is never trained on.
+people or thing), FOLDER pictures without any animal, PEOPLE and DOGS what render_people.py and render_dogs.py made.
+Into MORE go JPEGs and faces.json: what train.py reads besides labels.json. What is drawn in a held-out style, every
+sixth drawing, dog and empty picture and every eighth person is never trained on.
 """
 
 from __future__ import annotations
