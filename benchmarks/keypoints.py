@@ -42,6 +42,14 @@ GROUPS = {"all": range(9), "eyes": (0, 1), "nose": (2,), "corners": (3, 4), "sea
 NOT_PROFILE = "all but profiles"
 FACES_ONLY = ("catface_hujingyu", "catface_eyes_orienfish")
 """Sets, never trained on, whose boxes hold the face without the ears: every tenth picture is looked at."""
+SOURCES = {
+    "drawn": "drawn by us",
+    "rendered": "rendered dogs",
+    "collage": "drawn people",
+    "person": "painted people",
+    "portrait": "rendered people",
+}
+"""Names of sets by the source of their pictures, or by how the names of pictures without animals begin."""
 AT_MOST = 60
 """Pictures of each set that compose.py made."""
 
@@ -174,8 +182,8 @@ def labelled_sets(data: Path, more: Path | None) -> dict[str, dict[Path, list[di
     }
     for face in json.loads((more / "faces.json").read_text()) if more else ():
         if face["held_out"]:
-            source = {"drawn": "drawn by us", "nothing": "no animal"}.get(face["source"], f"art of {face['source']}")
-            source = "drawn people" if face["file"].startswith("collage") else source
+            kind = face["file"].split("_")[0] if face["box"] is None else face["source"]
+            source = SOURCES.get(kind, "no animal" if face["box"] is None else f"art of {kind}")
             if len(sets.setdefault(source, {})) < AT_MOST:
                 sets[source][more / face["file"]] = [face] if face["box"] else []
     return sets
