@@ -93,11 +93,8 @@ class Library:
                     moves[int(vertex)] = [float(v) for v in move]
         return moves
 
-    @cache  # noqa: B019
-    def worn(self, kind: str, name: str) -> Worn:
-        return read_worn(self.makehuman / "proxies" / kind / name / f"{name}.json")
-
     def fit(self, worn: Worn, body: np.ndarray, part: str) -> np.ndarray:
+        """Where the vertices of what is worn on `part` of a body are."""
         ends = ENDS[part]
         growth = [
             abs(body[a, axis] - body[b, axis]) / abs(self.base.vertices[a, axis] - self.base.vertices[b, axis])
@@ -123,6 +120,7 @@ def read_base(path: Path) -> Mesh:
     return Mesh(np.array(vertices), np.array(uvs), faces)
 
 
+@cache
 def read_worn(path: Path) -> Worn:
     """A file of three.js' JSON format, version 3.1: a face is a set of flags and the indices they announce."""
     data = json.loads(path.read_text())
@@ -249,74 +247,109 @@ def draw_expression(rng, names: list[str]) -> dict[str, float]:
     return units
 
 
-def render_person(rng: random.Random, library: Library, side: int, path: Path):
-    start_scene(side, rng)
-    gender, race = rng.choice(["male", "female"]), rng.choice(["caucasian", "caucasian", "asian", "african"])
-    stage = rng.choices(["young", "middleage", "old"], [5, 4, 3])[0]
-    body, is_child = shape_body(rng, library, race, gender, stage)
+class Person:
+    """Somebody who is being dressed: their body, and what is measured along it."""
 
-    skins = sorted((library.makehuman / f"skins/{stage}_{race}_{gender}/textures").glob("*skinned*.png"))
-    skin = textured(rng.choice(skins), roughness=rng.uniform(0.32, 0.6), soft=rng.uniform(0.03, 0.25), clear=False,
-                    gamma=rng.uniform(0.8, 1.5), saturation=rng.uniform(0.75, 1.15), hue=0.5 + rng.gauss(0, 0.008),
-                    value=rng.uniform(0.85, 1.2), shine=rng.uniform(0.3, 0.7))  # fmt: skip
-    head = add_mesh("body", library.base, body[:BODY], skin)
+    def __init__(self, rng: random.Random, library: Library):
+        self.rng, self.library = rng, library
+        self.gender, self.race = (
+            rng.choice(["male", "female"]),
+            rng.choice(["caucasian", "caucasian", "asian", "african"]),
+        )
+        self.stage = rng.choices(["young", "middleage", "old"], [5, 4, 3])[0]
+        self.body, self.is_child = shape_body(rng, library, self.race, self.gender, self.stage)
+        self.chin, top = sorted(self.body[[791, 881], 1])
+        self.size = top - self.chin
+        """Height of the head."""
 
-    def wear(kind, name, part, pattern="*", **options):
-        worn = library.worn(kind, name)
-        vertices = library.fit(worn, body, part)
-        add_mesh(name, worn, vertices, textured(worn.texture(rng, pattern), **options))
+    def wear(self, kind: str, name: str, part: str, pattern: str = "*", **options) -> np.ndarray:
+        worn = read_worn(self.library.makehuman / "proxies" / kind / name / f"{name}.json")
+        vertices = self.library.fit(worn, self.body, part)
+        add_mesh(name, worn, vertices, textured(worn.texture(self.rng, pattern), **options))
         return vertices
 
-    colours = GREY if stage == "old" and rng.random() < 0.7 else HAIR_COLOURS if race == "caucasian" else DARK
-    colour = tuple(min(1, max(0.004, c * rng.uniform(0.75, 1.3))) for c in rng.choice(colours))
-    iris = rng.choice(["brown_eye", "brown_eye", "*_eye"])
-    eyes = wear("eyes", "HighPolyEyes", "head", iris, roughness=0.12, coat=0.6)
-    teeth = wear("teeth", "Teeth_Base", "head", roughness=0.25)
-    wear("eyebrows", f"eyebrow{rng.randrange(1, 13):03d}", "head", tint=colour, value=2.5, roughness=0.8, shine=0.1)
-    wear("eyelashes", f"eyelashes0{rng.randrange(2, 5)}", "head", roughness=0.8)
-    wear("clothes", rng.choice(CLOTHES[gender]), "torso", "*diffuse*", hue=rng.random(), roughness=0.9, shine=0.1,
-         saturation=rng.uniform(0.3, 1.6), value=rng.uniform(0.4, 1.5))  # fmt: skip
+    def dress(self):
+        rng = self.rng
+        folder = self.library.makehuman / f"skins/{self.stage}_{self.race}_{self.gender}/textures"
+        image, hue = rng.choice(sorted(folder.glob("*skinned*.png"))), 0.5 + rng.gauss(0, 0.008)
+        skin = textured(image, hue=hue, saturation=rng.uniform(0.75, 1.15), value=rng.uniform(0.85, 1.2), clear=False,
+                        gamma=rng.uniform(0.8, 1.5), roughness=rng.uniform(0.32, 0.6), shine=rng.uniform(0.3, 0.7),
+                        soft=rng.uniform(0.03, 0.25))  # fmt: skip
+        self.skin = add_mesh("body", self.library.base, self.body[:BODY], skin)
+        is_grey = self.stage == "old" and rng.random() < 0.7
+        colours = GREY if is_grey else HAIR_COLOURS if self.race == "caucasian" else DARK
+        self.colour = tuple(min(1, max(0.004, c * rng.uniform(0.75, 1.3))) for c in rng.choice(colours))
+        iris = rng.choice(["brown_eye", "brown_eye", "*_eye"])
+        self.eyes = self.wear("eyes", "HighPolyEyes", "head", iris, roughness=0.12, coat=0.6)
+        self.teeth = self.wear("teeth", "Teeth_Base", "head", roughness=0.25)
+        brow, lash = f"eyebrow{rng.randrange(1, 13):03d}", f"eyelashes0{rng.randrange(2, 5)}"
+        self.wear("eyebrows", brow, "head", tint=self.colour, value=2.5, roughness=0.8, shine=0.1)
+        self.wear("eyelashes", lash, "head", roughness=0.8)
+        clothes = rng.choice(CLOTHES[self.gender])
+        self.wear("clothes", clothes, "torso", "*diffuse*", hue=rng.random(), saturation=rng.uniform(0.3, 1.6),
+                  value=rng.uniform(0.4, 1.5), roughness=0.9, shine=0.1)  # fmt: skip
 
-    chin, top = sorted(body[[791, 881], 1])
-    size, eye_y, eye_z = top - chin, eyes[:, 1].mean(), eyes[:, 2].max()
-    skin_x, up, back = body[:BODY, 0] / size, (body[:BODY, 1] - eye_y) / size, (eye_z - body[:BODY, 2]) / size
-    kind, strands = rng.random(), plain(colour, roughness=0.45)
-    if kind < 0.5:
-        light = sum(colour) / 3
-        tint = tuple(c / light * min(1, 0.5 + light) for c in colour)
-        value = rng.uniform(0.8, 1.3) * (0.4 + 6 * light)
-        wear("hair", rng.choice(HAIR[gender]), "head", "*diffuse*", tint=tint, saturation=0.25, value=value,
-             roughness=0.5, shine=0.3)  # fmt: skip
-    elif kind < 0.93:
-        line = rng.uniform(0.2, 0.3) + (rng.uniform(0.1, 0.35) if gender == "male" and rng.random() < 0.3 else 0)
-        scalp = up - line + 0.9 * np.maximum(0, back - 0.25) + 0.15 * np.maximum(0, back - 0.5)
-        ear = (np.abs(skin_x) > 0.33) & (np.abs(up + 0.05) < 0.2)
-        scalp = np.clip(scalp / 0.06, 0, 1) * (up > -0.45) * np.clip((back + 0.12) / 0.1, 0, 1) * ~ear
-        length = rng.choice([0.1, 0.2, 0.35, 0.7, 1.2]) * rng.uniform(0.6, 1.2)
-        curl = rng.choice([0, 0, 0.03, 0.06, 0.1])
-        thick = 0.012 if curl or length > 0.2 else 0.009
-        grow(rng, head, scalp, strands, count=900, children=24, length=length, curl=curl, thick=thick)
-    if gender == "male" and not is_child and rng.random() < 0.45:
-        low, mouth = (body[:BODY, 1] - chin) / size, (teeth[:, 1].mean() - chin) / size
-        jaw = np.clip((0.3 - low + 0.25 * np.clip(np.abs(skin_x) - 0.15, 0, 1)) / 0.04, 0, 1)
-        lips = np.exp(-(((low - mouth) / 0.055) ** 4) - (skin_x / 0.2) ** 4)
-        inside = (body[:BODY, 2] < teeth[:, 2].max() - 0.02) & (np.abs(skin_x) < 0.18)
+    def along_skin(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each vertex, in heights of the head: how far to the right, above the eyes and behind them."""
+        x, y, z = self.body[:BODY].T / self.size
+        return x, y - self.eyes[:, 1].mean() / self.size, self.eyes[:, 2].max() / self.size - z
+
+    def add_hair(self):
+        """Half of them wear MakeHuman's, most others strands, one in fourteen is bald."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.5:
+            light = sum(self.colour) / 3
+            tint = tuple(c / light * min(1, 0.5 + light) for c in self.colour)
+            value = rng.uniform(0.8, 1.3) * (0.4 + 6 * light)
+            self.wear("hair", rng.choice(HAIR[self.gender]), "head", "*diffuse*", tint=tint, saturation=0.25,
+                      value=value, roughness=0.5, shine=0.3)  # fmt: skip
+        elif kind < 0.93:
+            x, up, back = self.along_skin()
+            recedes = self.gender == "male" and rng.random() < 0.3
+            line = rng.uniform(0.2, 0.3) + (rng.uniform(0.1, 0.35) if recedes else 0)
+            scalp = up - line + 0.9 * np.maximum(0, back - 0.25) + 0.15 * np.maximum(0, back - 0.5)
+            ear = (np.abs(x) > 0.33) & (np.abs(up + 0.05) < 0.2)
+            scalp = np.clip(scalp / 0.06, 0, 1) * (up > -0.45) * np.clip((back + 0.12) / 0.1, 0, 1) * ~ear
+            length = rng.choice([0.1, 0.2, 0.35, 0.7, 1.2]) * rng.uniform(0.6, 1.2)
+            curl = rng.choice([0, 0, 0.03, 0.06, 0.1])
+            thick = 0.012 if curl or length > 0.2 else 0.009
+            self.grow(scalp, count=900, children=24, length=length, curl=curl, thick=thick)
+
+    def add_beard(self):
+        x, _, back = self.along_skin()
+        low, mouth = (self.body[:BODY, 1] - self.chin) / self.size, (self.teeth[:, 1].mean() - self.chin) / self.size
+        jaw = np.clip((0.3 - low + 0.25 * np.clip(np.abs(x) - 0.15, 0, 1)) / 0.04, 0, 1)
+        lips = np.exp(-(((low - mouth) / 0.055) ** 4) - (x / 0.2) ** 4)
+        inside = (self.body[:BODY, 2] < self.teeth[:, 2].max() - 0.02) & (np.abs(x) < 0.18)
         beard = jaw * (low > -0.12) * (back < 0.42) * (back > -0.3) * (lips < 0.35) * ~inside
-        length = rng.choice([0.04, 0.08, 0.15, 0.25, 0.5]) * rng.uniform(0.8, 1.4)
-        curl = rng.choice([0, 0.02, 0.05])
-        grow(rng, head, beard, strands, count=600, children=16, length=length, curl=curl, thick=0.008)
+        length = self.rng.choice([0.04, 0.08, 0.15, 0.25, 0.5]) * self.rng.uniform(0.8, 1.4)
+        curl = self.rng.choice([0, 0.02, 0.05])
+        self.grow(beard, count=600, children=16, length=length, curl=curl, thick=0.008)
+
+    def grow(self, where: np.ndarray, **options):
+        grow(self.rng, self.skin, where, plain(self.colour, roughness=0.45), **options)
+
+
+def render_person(rng: random.Random, library: Library, side: int, path: Path):
+    start_scene(side, rng)
+    person = Person(rng, library)
+    person.dress()
+    person.add_hair()
+    if person.gender == "male" and not person.is_child and rng.random() < 0.45:
+        person.add_beard()
     if rng.random() < 0.12:
-        wear("clothes", rng.choice(["fedora", "fedora_cocked"]), "head", "*texture*", hue=rng.random(), roughness=0.9,
-             value=rng.uniform(0.6, 1.4))  # fmt: skip
+        hat = rng.choice(["fedora", "fedora_cocked"])
+        person.wear("clothes", hat, "head", "*texture*", hue=rng.random(), value=rng.uniform(0.6, 1.4), roughness=0.9)
+    front = person.eyes[:, 2].max()
     if rng.random() < 0.28:
-        add_glasses(rng, eyes, eye_z + 0.05 * size, size)
+        add_glasses(rng, person.eyes, front + 0.05 * person.size, person.size)
 
     wide, is_frontal = rng.uniform(0, 1), rng.random() < 0.8
     yaw = math.radians(rng.gauss(0, 24) if is_frontal else rng.uniform(-110, 110))
-    look = Vector((0, chin + size * (0.48 - 0.55 * wide * rng.random()), 0.5 * eye_z))
+    look = Vector((0, person.chin + person.size * (0.48 - 0.55 * wide * rng.random()), 0.5 * front))
     light_scene(rng, look, yaw, reach=1)
     pitch, tilt, field = (math.radians(v) for v in (rng.gauss(0, 10), rng.gauss(0, 7), rng.uniform(14, 42)))
-    place_camera(look, yaw, pitch, tilt, field, size * (1.25 + 1.6 * wide**1.5))
+    place_camera(look, yaw, pitch, tilt, field, person.size * (1.25 + 1.6 * wide**1.5))
     bpy.context.scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
 
