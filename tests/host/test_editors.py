@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 
 from animal_lipsync.clip import Clip
 from animal_lipsync.image import read_picture, write_picture
@@ -489,7 +489,7 @@ def test_the_mouth_is_set_from_make_animal_talk(page):
     assert page.page.locator(".als-compact:visible").bounding_box()["height"] < 60
     page.page.locator(".als-button").click()
     dialog = Editor(page)
-    page.page.wait_for_function("() => document.querySelector('dialog .als-note')?.textContent.includes('Found')")
+    expect(page.page.locator("dialog[open] .als-note")).to_contain_text("Found", timeout=90_000)
     page.page.screenshot(path=SCREENSHOTS / f"talk-dialog-{page.renderer}.png")
     box = page.page.locator("dialog [data-point=chin]").bounding_box()
     page.page.mouse.move(box["x"] + 16, box["y"] + 16)
