@@ -59,7 +59,7 @@ def test_to_crop_inverts_to_frame():
 def test_an_unlikely_place_far_off_hardly_pulls_a_point():
     likely = torch.zeros(1, 1, 16, 16)
     likely[..., 4, 4], likely[..., 12, 12] = 0.9, 0.1
-    peak, mean = -1 + 4.5 / 8, -1 + 4.5 / 8 + 0.1 * 8 / 8
+    peak, mean = -1 + 4.5 / 8, -1 + 4.5 / 8 + 0.1
     heat = likely.clamp_min(1e-9).log()
     assert torch.allclose(expected_points(heat)[0], torch.tensor(mean), atol=1e-4)
     point, spread = place_points(heat)

@@ -1,6 +1,6 @@
 """Render heads of dogs that do not live, from the side, and where their keypoints are: photographed profiles are few.
 
-    python dev/keypoints/render_dogs.py --out DOGS --count 260
+    python dev/keypoints/render_dogs.py --out DOGS --count 165
 
 A head is a handful of ellipsoids melted into one surface (skull, muzzle, lips, cheeks, brows, neck), a jaw, ears, eyes
 and a nose, with fur on it. Needs Blender as a module, bpy 4.2, and scikit-image; three seconds of one core a picture.
@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -82,7 +82,8 @@ class Build:
     ear: tuple[float, float]
     """Half its height and half its width."""
     ears_hang: bool
-    nose_size: tuple[float, float] = field(default=(0.09, 0.07))
+    nose_size: tuple[float, float]
+    """Half its width and half its height."""
 
     @classmethod
     def draw(cls, rng: random.Random) -> Build:
@@ -335,7 +336,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
-    parser.add_argument("--count", type=int, default=260)
+    parser.add_argument("--count", type=int, default=165)
     parser.add_argument("--side", type=int, default=224, help="pixels")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
