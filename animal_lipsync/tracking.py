@@ -25,6 +25,9 @@ APPEARANCE_WEIGHT = 1.5
 GAP_COST = 0.004
 """Cost of a frame in which it was not seen."""
 MAX_COST = 1.5
+SOON, NEARBY = 1.0, 0.6
+"""Within so many seconds, and so near over its size, the only head around is the one just lost, whatever it looks like:
+heads turn."""
 BRIDGE = 0.2
 """Seconds; an animal that is not seen for longer counts as not visible until it is seen again."""
 SIGHTING_NOISE = 0.015
@@ -149,7 +152,7 @@ def track_faces(
         for i, run in enumerate(seen.runs.tolist()):
             run = run if run >= 0 else -len(runs) - 1
             runs.setdefault(run, _Sightings(seen.scene)).add(frame, seen, i)
-    animals = _join(list(runs.values()), max(1, round(max_gap * float(frame_rate))))
+    animals = _join(list(runs.values()), max_gap, float(frame_rate))
     kept = [animal for animal in animals if sum(animal.placed) >= min(min_seen, searches)]
     tracks = [track.to_track(count, float(frame_rate)) for track in kept]
     hide_behind(tracks, [np.isin(np.arange(count), track.frames) for track in kept])
@@ -245,9 +248,9 @@ class _Sightings:
         return FaceTrack(rows[:, -2:].reshape(count, 4), rows[:, :-2], score, visible, species)
 
 
-def _join(runs: list[_Sightings], max_frames: int) -> list[_Sightings]:
+def _join(runs: list[_Sightings], max_gap: float, frame_rate: float) -> list[_Sightings]:
     """Runs of one animal made one: the cheapest pair of an end and a later start first, by place, size and looks."""
-    runs = sorted(runs, key=lambda run: run.frames[0])
+    runs, max_frames = sorted(runs, key=lambda run: run.frames[0]), max(1, round(max_gap * frame_rate))
     starts, looks = [run.frames[0] for run in runs], [run.appearance for run in runs]
     pairs = []
     for i, run in enumerate(runs):
@@ -256,10 +259,12 @@ def _join(runs: list[_Sightings], max_frames: int) -> list[_Sightings]:
             if runs[k].scene != run.scene:
                 continue
             box, other, size, gap = run.expected_box(starts[k]), runs[k].boxes[0], run.size, starts[k] - end
-            moved = np.linalg.norm((other[:2] + other[2:] - box[:2] - box[2:]) / 2)
-            moved /= REACH * size * math.sqrt(gap + SLACK)
-            grown = abs(math.log(runs[k].size / size))
-            cost = moved + grown + APPEARANCE_WEIGHT * (1 - float(looks[i] @ looks[k])) + GAP_COST * gap
+            distance = np.linalg.norm((other[:2] + other[2:] - box[:2] - box[2:]) / 2) / size
+            moved = distance / (REACH * math.sqrt(gap + SLACK))
+            cost = moved + GAP_COST * gap
+            if gap > SOON * frame_rate or distance > NEARBY or not _is_alone(runs, i, k):
+                grown, unlike = abs(math.log(runs[k].size / size)), 1 - float(looks[i] @ looks[k])
+                cost += grown + APPEARANCE_WEIGHT * unlike
             if moved < 1 and cost < MAX_COST:
                 pairs.append((cost, i, k))
     followed: dict[int, int] = {}
@@ -270,6 +275,12 @@ def _join(runs: list[_Sightings], max_frames: int) -> list[_Sightings]:
     for i in sorted(followed, reverse=True):
         runs[i].extend(runs[followed[i]])
     return [run for k, run in enumerate(runs) if k not in followed.values()]
+
+
+def _is_alone(runs: list[_Sightings], i: int, k: int) -> bool:
+    """Whether no third head is seen about the time when run `i` ends and run `k` starts."""
+    first, last = runs[i].frames[-1] - SLACK, runs[k].frames[0] + SLACK
+    return not any(run.frames[0] <= last and run.frames[-1] >= first for n, run in enumerate(runs) if n not in (i, k))
 
 
 def settle(points: np.ndarray, moved: np.ndarray, score: np.ndarray, alike: np.ndarray) -> np.ndarray:

@@ -98,6 +98,15 @@ def test_two_animals_that_cross_keep_their_numbers_and_the_hidden_one_is_not_vis
     assert faces.tracks[0].visible.all() and not faces.tracks[1].visible[29:32].any()
 
 
+def test_a_head_that_looks_quite_different_after_it_turned_is_the_same_while_it_is_alone():
+    turning = [frame((200, 100, int(t >= 20), "cat", int(t >= 20))) for t in range(40)]
+    assert len(track_faces(turning, Fraction(25)).tracks) == 1
+    watched = [frame((200, 100, int(t >= 20), "cat", int(t >= 20)), (320, 100, 2, "cat", 2)) for t in range(40)]
+    assert len(track_faces(watched, Fraction(25)).tracks) == 3
+    later = [frame() if 20 <= t < 50 else turning[min(t, 39)] for t in range(70)]
+    assert len(track_faces(later, Fraction(25)).tracks) == 2
+
+
 def test_faces_are_numbered_from_left_to_right():
     seen = [frame((400, 100, 0, "dog"), (90, 100, 1, "cat"), (250, 120, 2, "dog")) for _ in range(5)]
     assert [track.boxes[0, 0] for track in track_faces(seen, Fraction(25)).tracks] == [50, 210, 360]
