@@ -28,6 +28,7 @@ def light_scene(rng, look: Vector, yaw: float, *, reach: float):
     """A sky of two shades and up to two lamps, 8 to 18 times `reach` away from `look`, mostly on the camera's side."""
     world = bpy.data.worlds.new("world")
     world.use_nodes = True
+    world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
     bpy.context.scene.world = world
     tree = world.node_tree
     place, axes = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeSeparateXYZ")
@@ -68,7 +69,7 @@ def place_camera(look: Vector, yaw: float, pitch: float, tilt: float, field: flo
 def start_scene(side: int, rng):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
-    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 12
+    scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 8
     scene.cycles.use_denoising, scene.cycles.max_bounces, scene.cycles.seed = True, 4, rng.randrange(10**6)
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
     scene.render.film_transparent = True

