@@ -1,4 +1,4 @@
-"""Animal faces in pixels: boxes, species and `animal9` keypoints, from three small networks that ship with the pack.
+"""Animal faces in pixels: boxes, species and `animal9` keypoints, from four small networks that ship with the pack.
 
 Knows nothing of which face in one frame is which in another (tracking.py).
 """
@@ -22,6 +22,7 @@ from .detector import (
     STRIDE,
     Detector,
     FaceDetector,
+    FaceVerifier,
     KeypointNet,
     load_detector,
     place_points,
@@ -145,7 +146,8 @@ def place_keypoints(
         return Detections.none(width, height)
     head, boxes = look_at_heads(frame, boxes, detector.head, refine=refine)
     points, score = head.points[:, :POINTS].clone(), head.score[:, :POINTS].clone()
-    scores = (detector.trust[0] + detector.trust[1:] @ face_features(head, scores)).sigmoid()
+    features = face_features(head, scores, verify_faces(frame, boxes, detector.verifier))
+    scores = (detector.trust[0] + detector.trust[1:] @ features).sigmoid()
     if (likely := scores >= enough).any():
         side = (boxes[likely, 2:] - boxes[likely, :2]).amax(1).clamp_min(1)
         middle, roll = points[likely][:, MOUTH_POINTS].mean(1), face_roll(points[likely])
@@ -215,10 +217,19 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
     return Look(to_frame((plain + mirrored) / 2, crops), score, doubt, species, pixels)
 
 
-def face_features(head: Look, scores: Tensor) -> Tensor:
-    """(3, N) what tells a face from something else: log odds that one was found, is seen, and has its points right."""
+def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:
+    """(N,) log odds that `boxes` (N, 4) of `frame` (H, W, 3) uint8 hold faces of animals."""
+    side = net.margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
+    upright = torch.stack([side, torch.zeros_like(side)], 1)
+    pixels = cut_frame(frame, torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, upright], 1), net.size)
+    return net(torch.cat([pixels, pixels.flip(-1)])).unflatten(0, (2, -1)).mean(0)
+
+
+def face_features(head: Look, scores: Tensor, verified: Tensor) -> Tensor:
+    """(4, N) what tells a face from something else: log odds that one was found, is seen, has its points right, and is
+    an animal's with what is round it."""
     is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score[:, :POINTS], 1e-3).mean(1)
-    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right])
+    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-7, 7)])
 
 
 def face_roll(points: Tensor) -> Tensor:

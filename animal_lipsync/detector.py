@@ -1,4 +1,4 @@
-"""The three small networks that find faces and their `animal9` keypoints, and their weights, which ship with the pack.
+"""The four small networks that find faces and their `animal9` keypoints, and their weights, which ship with the pack.
 
 How the weights were made: dev/keypoints. What they are shown: detection.py.
 """
@@ -30,15 +30,16 @@ SHARPNESS = 1.5
 
 
 class Detector(nn.Module):
-    """The three networks together."""
+    """The four networks together."""
 
     def __init__(self):
         super().__init__()
         self.faces = FaceDetector()
         self.head = KeypointNet(tuple(range(len(MIRROR))), size=128, margin=1.25)
         self.mouth = KeypointNet(MOUTH_POINTS, size=96, margin=0.75, deepest=96)
+        self.verifier = FaceVerifier()
         # log odds that there is a face, from its `face_features`; fitted on what is found in held-out pictures
-        self.register_buffer("trust", torch.tensor([0.0, 1.0, 0.0, 0.0]))
+        self.register_buffer("trust", torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]))
 
     @property
     def device(self) -> torch.device:
@@ -59,7 +60,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
         if isinstance(part, Block):
             part.conv1, part.norm1 = fuse_conv_bn_eval(part.conv1, part.norm1), nn.Identity()
             part.conv2, part.norm2 = fuse_conv_bn_eval(part.conv2, part.norm2), nn.Identity()
-        elif isinstance(part, Pyramid):
+        elif isinstance(part, Encoder):
             part.stem[0], part.stem[1] = fuse_conv_bn_eval(part.stem[0], part.stem[1]), nn.Identity()
     return network
 
@@ -81,8 +82,8 @@ class Block(nn.Module):
         return F.relu(self.skip(x) + self.norm2(self.conv2(y)))
 
 
-class Pyramid(nn.Module):
-    """Features at a quarter, an eighth, ... of the input, each informed by all coarser ones."""
+class Encoder(nn.Module):
+    """Features at a quarter, an eighth, a sixteenth and a 32nd of the input."""
 
     def __init__(self, channels: tuple[int, int, int, int]):
         super().__init__()
@@ -92,6 +93,21 @@ class Pyramid(nn.Module):
         self.down8 = Block(a, b, 2)
         self.down16 = nn.Sequential(Block(b, c, 2), Block(c, c))
         self.down32 = nn.Sequential(Block(c, d, 2), Block(d, d))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`x` (B, 3, H, W) in [0, 1], sides multiples of 32 -> features at 1/4, 1/8, 1/16 and 1/32."""
+        quarter = self.down4(self.stem((x - 0.45) / 0.25))
+        eighth = self.down8(quarter)
+        sixteenth = self.down16(eighth)
+        return quarter, eighth, sixteenth, self.down32(sixteenth)
+
+
+class Pyramid(Encoder):
+    """Features at a quarter, an eighth and a 32nd of the input, those at an eighth informed by all coarser ones."""
+
+    def __init__(self, channels: tuple[int, int, int, int]):
+        super().__init__(channels)
+        _, b, c, d = channels
         self.up16 = nn.Conv2d(d, c, 1)
         self.fuse16 = Block(c, c)
         self.up8 = nn.Conv2d(c, b, 1)
@@ -99,10 +115,7 @@ class Pyramid(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`x` (B, 3, H, W) in [0, 1], sides multiples of 32 -> features at 1/4, 1/8 and 1/32."""
-        quarter = self.down4(self.stem((x - 0.45) / 0.25))
-        eighth = self.down8(quarter)
-        sixteenth = self.down16(eighth)
-        deep = self.down32(sixteenth)
+        quarter, eighth, sixteenth, deep = super().forward(x)
         sixteenth = self.fuse16(sixteenth + F.interpolate(self.up16(deep), scale_factor=2))
         eighth = self.fuse8(eighth + F.interpolate(self.up8(sixteenth), scale_factor=2))
         return quarter, eighth, deep
@@ -157,6 +170,21 @@ class KeypointNet(nn.Module):
         y = self.fuse4(self.side4(quarter) + F.interpolate(self.up4(eighth), scale_factor=2))
         pooled = deep.mean((2, 3))
         return self.heat(y), self.seen(pooled), self.species(pooled)
+
+
+class FaceVerifier(nn.Module):
+    """Whether a square crop shows an animal's face in its middle; shoulders and clothes round it tell people apart."""
+
+    size, margin = 128, 1.8
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = Encoder((24, 48, 96, 128))
+        self.is_face = nn.Linear(128 * (self.size // 32) ** 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, 3, S, S) in [0, 1] -> logits (B,)."""
+        return self.is_face(self.encoder(x)[-1].flatten(1))[:, 0]
 
 
 def place_points(heat: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box, suppress_overlaps
-from animal_lipsync.detection import detect_faces, face_roll, find_boxes, keypoints_in_boxes
+from animal_lipsync.detection import detect_faces, face_roll, find_boxes, keypoints_in_boxes, verify_faces
 from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, expected_points, load_detector, place_points
 from animal_lipsync.following import follow_faces
 from animal_lipsync.head_crops import cut, cut_frame, load_frame, to_crop, to_frame
@@ -123,7 +123,7 @@ def test_norms_are_folded_into_convolutions_without_a_difference():
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
     random = torch.Generator().manual_seed(0)
     with torch.inference_mode():
-        for name, side in (("faces", 96), ("head", 128), ("mouth", 96)):
+        for name, side in (("faces", 96), ("head", 128), ("mouth", 96), ("verifier", 128)):
             crops = torch.rand(2, 3, side, side, generator=random)
             for one, other in zip(getattr(plain, name)(crops), getattr(folded, name)(crops), strict=True):
                 assert (one - other).abs().max() < 1e-4 * one.abs().max()
@@ -179,6 +179,18 @@ def test_the_mirrored_picture_has_the_mirrored_face(dog):
     flipped = keypoints_in_boxes(np.ascontiguousarray(pixels[:, ::-1]), mirrored[None]).tracks[0].keypoints[0]
     flipped = (flipped * (-1, 1) + (width, 0))[list(MIRROR[:POINTS])]
     assert np.abs(points - flipped).max() < 0.01 * head_size(box)
+
+
+@needs_pictures
+@pytest.mark.parametrize("name", ["n02096585_Boston_bull", "n02085620_Chihuahua", "n02113624_toy_poodle"])
+def test_a_head_is_verified_and_neither_a_part_of_it_nor_what_lies_beside_it_is(name):
+    (label,) = json.loads((DATA / "pictures" / "keypoints.json").read_text())[f"{name}.JPEG"]
+    pixels = np.asarray(Image.open(DATA / "pictures" / f"{name}.JPEG").convert("RGB"))
+    x1, y1, x2, y2 = label["box"]
+    boxes = torch.tensor([[x1, y1, x2, y2], [0, 0, x2 - x1, y2 - y1], [x1, y1, (x1 + x2) / 2, (y1 + y2) / 2]])
+    with torch.inference_mode():
+        head, *others = verify_faces(load_frame(pixels, torch.device("cpu")), boxes, load_detector().verifier)
+    assert head > 1 and max(others) < -1
 
 
 @needs_pictures

@@ -1,5 +1,5 @@
 """Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
-rendered dogs, patterns, opened mouths.
+rendered dogs, patterns, opened mouths, tongues.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --dogs DOGS \\
         --out MORE
@@ -25,8 +25,10 @@ import torch
 from draw import draw_head
 from people import paint_person
 from PIL import Image, ImageFilter
+from tongue import hang_tongue
 from train import HERE, empty_crop, is_held_out, load_pictures
 
+from animal_lipsync.detector import SPECIES
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.rig import build_rig
 from animal_lipsync.types import FaceTrack, MouthMotion
@@ -178,7 +180,7 @@ def compose_people(album: Album, backgrounds: Backgrounds, count: int):
             person, size = paint_person(rng), int(SIDE * rng.uniform(0.3, 1.1))
             person = person.resize((size, size), Image.LANCZOS).rotate(rng.normal(0, 8), Image.BICUBIC)
             image.paste(person, [int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)) for _ in range(2)], person)
-        album.add(f"person_{i}", image, species=None, box=None, keypoints=None, source="nothing",
+        album.add(f"person_{i}", image, species=None, box=None, keypoints=None, source="people",
                   held_out=i % 8 == 0)  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def compose_rendered_people(album: Album, backgrounds: Backgrounds, folder: Path
                     person = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
                 at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
                 image.paste(person, at, person)
-            album.add(f"portrait_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None, source="nothing",
+            album.add(f"portrait_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None, source="people",
                       held_out=held_out)  # fmt: skip
 
 
@@ -234,8 +236,8 @@ def compose_patterns(album: Album, count: int):
                   held_out=i % 8 == 0)  # fmt: skip
 
 
-def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
-    """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
+def cut_head(picture: dict) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+    """The head of `picture` with what is round it, at most 240 pixels large, its points (9, 3) and its box (4,)."""
     x1, y1, x2, y2 = picture["box"].tolist()
     size = max(x2 - x1, y2 - y1)
     pixels = picture["mips"][0][0].permute(1, 2, 0).numpy()
@@ -245,7 +247,12 @@ def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
     crop = crop.resize([max(2, round(n * scale)) for n in crop.size], Image.LANCZOS)
     points = picture["keypoints"][:9].numpy().astype(np.float64)
     points[:, :2] = (points[:, :2] - (left, top)) * scale
-    box = (np.array([x1, y1, x2, y2]) - (left, top, left, top)) * scale
+    return crop, points, (np.array([x1, y1, x2, y2]) - (left, top, left, top)) * scale
+
+
+def open_mouth(picture: dict, amount: float) -> tuple[Image.Image, dict] | None:
+    """The head of `picture`, its shut mouth opened by our own warp engine, and where the points went."""
+    crop, points, box = cut_head(picture)
     kind = ("cat", "dog")[picture["species"]]
     face = FaceTrack(box[None].astype(np.float32), points[None, :, :2].astype(np.float32),
                      points[None, :, 2].astype(np.float32), np.ones(1, bool), kind)  # fmt: skip
@@ -288,6 +295,27 @@ def compose_open_mouths(album: Album, pictures: list[dict]):
             album.add(name, opened[0], **opened[1], source="opened", pose=picture["pose"], held_out=False)
 
 
+def compose_tongues(album: Album, pictures: list[dict], times: int):
+    """Dogs whose mouths are open, or are opened a little, with a tongue that hangs out."""
+    for picture in pictures:
+        points = picture["keypoints"]
+        if points is None or SPECIES[picture["species"]] != "dog" or points[5:8, 2].min() == 0:
+            continue
+        for i in range(times):
+            name = f"tongue_{Path(picture['file']).stem}_{i}"
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            if picture["mouth"] == "shut":
+                opened = open_mouth(picture, rng.uniform(0.05, 0.5))
+                if opened is None:
+                    continue
+                image, points, box = opened[0], np.array(opened[1]["keypoints"]), np.array(opened[1]["box"])
+            else:
+                image, points, box = cut_head(picture)
+            image, points = hang_tongue(rng, image, points, max(box[2:] - box[:2]))
+            album.add(name, image, species="dog", box=box.round(1).tolist(), keypoints=points.round(1).tolist(),
+                      source="opened", pose=picture["pose"], held_out=False)  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "art", "things", "empty", "people", "dogs", "out"):
@@ -313,6 +341,7 @@ def main():
     compose_art(album, backgrounds, args.art, args.times)
     compose_drawings(album, backgrounds, args.drawings)
     compose_open_mouths(album, pictures)
+    compose_tongues(album, pictures, times=2)
     album.write()
     print(len(album.faces), "pictures in", args.out)
 

@@ -1,14 +1,16 @@
-"""Put the three trained networks into the one file that ships, with calibrated keypoint scores.
+"""Put the four trained networks into the one file that ships, with calibrated keypoint scores.
 
-    python dev/keypoints/pack.py --data DATA --more MORE --faces faces.pt --head head.pt --mouth mouth.pt
+    python dev/keypoints/pack.py --data DATA --more MORE --faces faces.pt --head head.pt --mouth mouth.pt \
+        --verifier verifier.pt
 
 Two numbers per keypoint network turn the spread of a heatmap into the probability that the point lies within 5 % of the
-head, two more the detector's odds into a probability, four more that and what the head network sees into the
-probability of a face. They are fitted by logistic regression on held-out pictures, the boxes of the heads shaken as a
-detector would.
+head, two more the detector's odds into a probability, five more that and what the head network and the verifier see
+into the probability of a face. They are fitted by logistic regression on held-out pictures, the boxes of the heads
+shaken as a detector would; a face must be a little surer than these pictures ask for, as most of them show an animal.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import torch
@@ -17,8 +19,20 @@ from safetensors.torch import save_file
 from train import HERE, load_pictures
 
 from animal_lipsync.boxes import box_iou
-from animal_lipsync.detection import CANDIDATE, CANDIDATES, face_features, face_roll, find_boxes, look, look_at_heads
+from animal_lipsync.detection import (
+    CANDIDATE,
+    CANDIDATES,
+    face_features,
+    face_roll,
+    find_boxes,
+    look,
+    look_at_heads,
+    verify_faces,
+)
 from animal_lipsync.detector import POINTS, WEIGHTS, Detector, KeypointNet
+
+STRANGERS = 2.0
+"""How many times commoner what is no face is among an artist's pictures than among those the scores are fitted on."""
 
 
 @torch.no_grad()
@@ -44,7 +58,7 @@ def doubts_and_errors(net: KeypointNet, pictures: list[dict]) -> tuple[torch.Ten
 
 @torch.no_grad()
 def judge_candidates(detector: Detector, pictures: list[dict], min_score: float):
-    """Of all that the detector proposes: scores (M,), `face_features` (3, M), whether it is the labelled head (M,)."""
+    """Of all that the detector proposes: scores (M,), `face_features` (4, M), whether it is the labelled head (M,)."""
     all_scores, features, is_face = [], [], []
     for picture in pictures:
         frame = picture["mips"][0][0].permute(1, 2, 0).contiguous()
@@ -59,7 +73,7 @@ def judge_candidates(detector: Detector, pictures: list[dict], min_score: float)
             overlap = box_iou(boxes, picture["box"][None])[:, 0]
             right, clear = overlap > 0.5, (overlap > 0.5) | (overlap < 0.2)
         all_scores.append(scores[clear])
-        features.append(face_features(head, scores)[:, clear])
+        features.append(face_features(head, scores, verify_faces(frame, boxes, detector.verifier))[:, clear])
         is_face.append(right[clear])
     return torch.cat(all_scores), torch.cat(features, 1), torch.cat(is_face)
 
@@ -91,14 +105,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--more", type=Path, required=True, help="what compose.py made")
-    for name in ("faces", "head", "mouth"):
+    for name in ("faces", "head", "mouth", "verifier"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     detector = Detector().eval()
-    for name in ("faces", "head", "mouth"):
+    for name in ("faces", "head", "mouth", "verifier"):
         getattr(detector, name).load_state_dict(torch.load(getattr(args, name)))
     pictures = load_pictures(args.data, HERE / "labels.json", args.more)
     all_held_out = [p for p in pictures if p["held_out"] and p["source"] == "oxford"]
@@ -123,6 +137,7 @@ def main():
     report((offset + slope * odds).sigmoid(), is_face)
     _, features, is_face = judge_candidates(detector, judged, CANDIDATE)
     detector.trust.copy_(logistic(features, is_face))
+    detector.trust[0] -= math.log(STRANGERS)
     print(f"with keypoints: trust {detector.trust.tolist()}")
     report((detector.trust[0] + detector.trust[1:] @ features).sigmoid(), is_face)
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in detector.state_dict().items()}

@@ -1,12 +1,13 @@
-"""Train the three networks of animal_lipsync/detector.py, on a CPU, in reading order.
+"""Train the four networks of animal_lipsync/detector.py, on a CPU, in reading order.
 
     python dev/keypoints/train.py faces --data DATA --more MORE --minutes 25 --out faces.pt
     python dev/keypoints/train.py head  --data DATA --more MORE --mistakes-of faces.pt --minutes 25 --out head.pt
     python dev/keypoints/train.py mouth --data DATA --more MORE --minutes 15 --out mouth.pt
+    python dev/keypoints/train.py verifier --data DATA --more MORE --mistakes-of faces.pt --minutes 40 --out verifier.pt
 
 DATA holds annotations.json (Oxford-IIIT Pet pictures, species, head boxes) and the pictures it names; their keypoints
 are labels.json beside this file. MORE is what compose.py made. An Oxford picture whose name hashes to 0 modulo 6 is
-held out: never trained on, by any of the three.
+held out: never trained on, by any of the four.
 """
 
 import argparse
@@ -17,8 +18,10 @@ import math
 import random
 import sys
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -43,9 +46,26 @@ from animal_lipsync.head_crops import cut, to_crop, to_frame  # noqa: E402
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
 SHARES = {
-    "faces": {"oxford": 0.55, "art": 0.08, "drawn": 0.08, "rendered": 0.05, "nothing": 0.3},
-    "head": {"oxford": 0.6, "opened": 0.1, "art": 0.07, "drawn": 0.07, "rendered": 0.08, "nothing": 0.16},
-    "mouth": {"oxford": 0.75, "opened": 0.13, "art": 0.06, "drawn": 0.06, "rendered": 0.06},
+    "faces": {"oxford": 0.55, "art": 0.08, "drawn": 0.08, "rendered": 0.05, "nothing": 0.16, "people": 0.16},
+    "head": {
+        "oxford": 0.6,
+        "opened": 0.1,
+        "art": 0.07,
+        "drawn": 0.07,
+        "rendered": 0.08,
+        "nothing": 0.08,
+        "people": 0.12,
+    },
+    "mouth": {"oxford": 0.72, "opened": 0.2, "art": 0.06, "drawn": 0.06, "rendered": 0.04},
+    "verifier": {
+        "oxford": 0.5,
+        "opened": 0.04,
+        "art": 0.06,
+        "drawn": 0.06,
+        "rendered": 0.04,
+        "nothing": 0.14,
+        "people": 0.2,
+    },
 }
 """How often each source of pictures is drawn from; "art" is every source that is not named."""
 WEIGHTS = (1.0,) * 9 + (0.4,) * 4
@@ -275,7 +295,7 @@ def paint_canvas(pool, canvas, left, top, size, faces):
     )
 
 
-def detector_batch(pool, count):
+def detector_batch(net, pool, count):
     n = CANVAS // STRIDE
     at = (torch.arange(n) + 0.5) * STRIDE
     canvases, heats, boxes, weights = [], [], [], []
@@ -435,12 +455,78 @@ def keypoint_score(net, pictures) -> str:
     return f"error {errors[:, :9].nanmean():.2f} %  per point {[round(float(e), 1) for e in errors.nanmean(0)]}"
 
 
+# ---------------------------------------------------------------- verifier
+
+
+def verifier_batch(net, pool, count):
+    """Crops round heads, and round what is none: two in five of what has an animal in it, and all that has not."""
+    crops, is_face = [], []
+    for _ in range(count):
+        picture = pool.draw()
+        crop = empty_crop(picture, net.size) if picture["box"] is None or random.random() < 0.4 else None
+        is_face.append(crop is None)
+        if crop is None:
+            head = box_crop(picture["box"], 1.0)
+            shift = torch.randn(2) * 0.08 * head[2]
+            crop = torch.tensor([*(head[:2] + shift).tolist(), float(head[2]) * math.exp(random.gauss(0, 0.17)), 0.0])
+        # `empty_crop` has 0.9 to 2 times the side of a mistake
+        crop[2] *= net.margin / (1 if is_face[-1] else 1.45)
+        crop[3] = random_roll(12)
+        pixels = cut_picture(picture, crop, net.size)
+        crops.append(pixels.flip(-1) if random.random() < 0.5 else pixels)
+    crops, _ = stretch(torch.stack(crops), torch.zeros(count, 1, 2))
+    return spoil(crops), torch.tensor(is_face).float()
+
+
+def verifier_loss(net, batch):
+    x, is_face = batch
+    return F.binary_cross_entropy_with_logits(net(x).float(), 0.98 * is_face + 0.01)
+
+
+@torch.no_grad()
+def verifier_score(net, pictures) -> str:
+    """What share of heads, and of mistakes on people and in pictures of nothing, is taken for a face."""
+    taken = {}
+    for picture in pictures:
+        crops = [box_crop(picture["box"], net.margin)] if picture["box"] is not None else []
+        for x1, y1, x2, y2 in picture["mistakes"].tolist() if picture["box"] is None else ():
+            crops.append(box_crop(torch.tensor([x1, y1, x2, y2]), net.margin))
+        for crop in crops:
+            is_face = bool(net(cut_picture(picture, crop, net.size)[None]) > 0)
+            taken.setdefault(picture["source"], []).append(is_face)
+    return "  ".join(f"{source} {100 * np.mean(some):.1f} % of {len(some)}" for source, some in taken.items())
+
+
 # ---------------------------------------------------------------- the loop
+
+
+class Task(NamedTuple):
+    """How one network is trained and judged."""
+
+    batch: Callable
+    loss: Callable
+    score: Callable
+
+
+KEYPOINTS = Task(keypoint_batch, keypoint_loss, keypoint_score)
+TASKS = {
+    "faces": Task(detector_batch, detector_loss, detector_score),
+    "head": KEYPOINTS,
+    "mouth": KEYPOINTS,
+    "verifier": Task(verifier_batch, verifier_loss, verifier_score),
+}
+
+
+def can_teach(picture: dict, network: str) -> bool:
+    """Heads without keypoints teach where heads are, pictures without heads also what is none."""
+    if network in ("head", "mouth") and picture["source"] == "oxford" or network == "mouth":
+        return picture["keypoints"] is not None
+    return True
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=["faces", "head", "mouth"])
+    parser.add_argument("network", choices=list(TASKS))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--more", type=Path, help="what compose.py made")
     parser.add_argument("--minutes", type=float, default=20, help="of processor time")
@@ -449,6 +535,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--encoder-of", type=Path, help="weights of a detector, whose encoder the verifier starts with")
     parser.add_argument("--mistakes-of", type=Path, help="weights of a detector; what it takes for heads is shown more")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -458,21 +545,23 @@ def main():
 
     pictures = load_pictures(args.data, HERE / "labels.json", args.more)
     train = [p for p in pictures if not p["held_out"]]
-    held_out = [p for p in pictures if p["held_out"] and p["source"] == "oxford"]
-    held_out_labelled = [p for p in held_out if p["keypoints"] is not None]
     if args.mistakes_of:
         net = Detector().faces
         net.load_state_dict(torch.load(args.mistakes_of))
-        find_mistakes(net, [p for p in train if p["source"] in ("oxford", "nothing")])
+        find_mistakes(net, [p for p in pictures if p["source"] in ("oxford", "nothing", "people")])
         print(sum(len(p["mistakes"]) for p in train), "mistakes")
+    train = [p for p in train if can_teach(p, args.network)]
     if args.network != "faces":
-        train = [p for p in train if p["keypoints"] is not None or args.network == "head" and p["source"] != "oxford"]
         train += [p for p in train if p["pose"] == "profile" and p["source"] == "oxford"] * 4  # rare, and hardest
     pool = Pool(train, SHARES[args.network])
+    judged = {"oxford", "nothing", "people"} if args.network == "verifier" else {"oxford"}
+    held_out = [p for p in pictures if p["held_out"] and p["source"] in judged and can_teach(p, args.network)]
     print({source: len(some) for source, some in pool.sources.items()}, "held out", len(held_out))
 
-    is_detector = args.network == "faces"
-    net, loss_of = getattr(Detector(), args.network), detector_loss if is_detector else keypoint_loss
+    task, net = TASKS[args.network], getattr(Detector(), args.network)
+    if args.encoder_of:
+        encoder = {k.removeprefix("pyramid."): v for k, v in torch.load(args.encoder_of).items()}
+        net.encoder.load_state_dict({k: encoder[k] for k in net.encoder.state_dict()})
     if args.start:
         net.load_state_dict(torch.load(args.start))
     net = net.to(memory_format=torch.channels_last)
@@ -484,13 +573,10 @@ def main():
         rate = args.rate * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if is_detector:
-            batch = detector_batch(pool, args.batch)
-        else:
-            batch = keypoint_batch(net, pool, args.batch)
+        batch = task.batch(net, pool, args.batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             x = batch[0].contiguous(memory_format=torch.channels_last)
-            loss = loss_of(net, (x, *batch[1:]))
+            loss = task.loss(net, (x, *batch[1:]))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -502,14 +588,9 @@ def main():
         step += 1
         if done * 10 >= shown + 1 or step == 20:
             shown += step != 20
-            if is_detector:
-                score = detector_score(average, held_out[::2])
-            else:
-                score = keypoint_score(average, held_out_labelled)
+            score = task.score(average, held_out)
             print(f"{100 * done:3.0f} %  step {step}  loss {loss.item():.3f}  {score}", flush=True)
             torch.save(average.state_dict(), args.out)
-    if is_detector:
-        print("all held out:", detector_score(average, held_out))
     torch.save(average.state_dict(), args.out)
 
 
