@@ -171,19 +171,21 @@ def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: boo
     """What the head network sees in `boxes` (N, 4), and these, or where it sees them: a head cut badly is cut again."""
     limits = boxes.new_tensor(frame.shape[1::-1] * 2)
 
-    def crops_of(boxes: Tensor, roll: Tensor) -> Tensor:
-        side = net.margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
-        return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, torch.stack([side, roll], 1)], 1)
-
-    head = look(net, frame, crops_of(boxes, torch.zeros_like(boxes[:, 0])))
+    head = look(net, frame, crops_round(boxes, net.margin))
     seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
     roll = face_roll(head.points)
     roll = torch.where(roll.abs() > UPRIGHT, roll, 0)
     is_off = (box_iou(boxes, seen).diagonal() < WELL_CUT) & refine
     if is_off.any() or roll.any():
-        head = look(net, frame, crops_of(torch.where(is_off[:, None], seen, boxes), roll))
+        head = look(net, frame, crops_round(torch.where(is_off[:, None], seen, boxes), net.margin, roll))
         seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
     return head, seen if refine else boxes
+
+
+def crops_round(boxes: Tensor, margin: float, roll: Tensor | float = 0.0) -> Tensor:
+    """(N, 4) squares about the middles of boxes (N, 4), of `margin` times the larger side, turned by `roll` (N,)."""
+    side = margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
+    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, torch.stack([side, torch.zeros_like(side) + roll], 1)], 1)
 
 
 class Look(NamedTuple):
@@ -219,9 +221,7 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
 
 def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:
     """(N,) log odds that `boxes` (N, 4) of `frame` (H, W, 3) uint8 hold faces of animals."""
-    side = net.margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
-    upright = torch.stack([side, torch.zeros_like(side)], 1)
-    pixels = cut_frame(frame, torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, upright], 1), net.size)
+    pixels = cut_frame(frame, crops_round(boxes, net.margin), net.size)
     return net(torch.cat([pixels, pixels.flip(-1)])).unflatten(0, (2, -1)).mean(0)
 
 

@@ -252,10 +252,8 @@ class Person:
 
     def __init__(self, rng: random.Random, library: Library):
         self.rng, self.library = rng, library
-        self.gender, self.race = (
-            rng.choice(["male", "female"]),
-            rng.choice(["caucasian", "caucasian", "asian", "african"]),
-        )
+        self.gender = rng.choice(["male", "female"])
+        self.race = rng.choice(["caucasian", "caucasian", "asian", "african"])
         self.stage = rng.choices(["young", "middleage", "old"], [5, 4, 3])[0]
         self.body, self.is_child = shape_body(rng, library, self.race, self.gender, self.stage)
         self.chin, top = sorted(self.body[[791, 881], 1])
