@@ -39,6 +39,8 @@ CANDIDATE, CANDIDATES = 0.1, 40
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 UPRIGHT = math.radians(15)
 """A head turned further than this in the picture is cut again, upright."""
+CERTAIN = 7.0
+"""Log odds of the verifier from which on it is not believed more."""
 WELL_CUT = 0.7
 """Overlap of the box a head was cut by with the one then seen, below which it is cut again."""
 
@@ -60,7 +62,8 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
             detector.faces, frame, sides=sides, min_score=min(CANDIDATE, min_score), limit=CANDIDATES
         )
         if len(boxes):
-            found = found.joined(place_keypoints(frame, boxes, scores, detector, refine=True))
+            looked = place_keypoints(frame, boxes, scores, detector, refine=True, enough=min_score)
+            found = found.joined(looked)
         found = found[suppress_overlaps(*(torch.as_tensor(part) for part in (found.boxes, found.scores))).numpy()]
         found = found[np.flatnonzero(found.scores >= min_score)]
         largest = (found.boxes[:, 2:] - found.boxes[:, :2]).max(initial=0)
@@ -139,15 +142,18 @@ def place_keypoints(
     Args:
         scores: (N,) how sure it was before.
         refine: put the boxes where the head network sees the head, too.
-        enough: (N,) or for all, how sure it must be now for a closer look at the mouth.
+        enough: (N,) or for all, how sure it must be now for a closer look; what cannot be is not verified.
     """
     height, width = frame.shape[:2]
     if not len(boxes):
         return Detections.none(width, height)
     head, boxes = look_at_heads(frame, boxes, detector.head, refine=refine)
     points, score = head.points[:, :POINTS].clone(), head.score[:, :POINTS].clone()
-    features = face_features(head, scores, verify_faces(frame, boxes, detector.verifier))
-    scores = (detector.trust[0] + detector.trust[1:] @ features).sigmoid()
+    verified = torch.zeros_like(scores)
+    at_most = face_scores(detector.trust, face_features(head, scores, verified + CERTAIN))
+    if (possible := at_most >= enough).any():
+        verified[possible] = verify_faces(frame, boxes[possible], detector.verifier)
+    scores = face_scores(detector.trust, face_features(head, scores, verified))
     if (likely := scores >= enough).any():
         side = (boxes[likely, 2:] - boxes[likely, :2]).amax(1).clamp_min(1)
         middle, roll = points[likely][:, MOUTH_POINTS].mean(1), face_roll(points[likely])
@@ -229,7 +235,12 @@ def face_features(head: Look, scores: Tensor, verified: Tensor) -> Tensor:
     """(4, N) what tells a face from something else: log odds that one was found, is seen, has its points right, and is
     an animal's with what is round it."""
     is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score[:, :POINTS], 1e-3).mean(1)
-    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-7, 7)])
+    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-CERTAIN, CERTAIN)])
+
+
+def face_scores(trust: Tensor, features: Tensor) -> Tensor:
+    """(N,) probabilities of a face, of `face_features` (4, N)."""
+    return (trust[0] + trust[1:] @ features).sigmoid()
 
 
 def face_roll(points: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import bpy
 from mathutils import Matrix, Vector
@@ -24,13 +25,18 @@ def primitive(shape: str, material, **options):
     bpy.context.object.data.materials.append(material)
 
 
-def light_scene(rng, look: Vector, yaw: float, *, reach: float):
-    """A sky of two shades and up to two lamps, 8 to 18 times `reach` away from `look`, mostly on the camera's side."""
+def start_world(samples: int):
+    """The nodes of a world whose light is sampled by a map so many pixels wide."""
     world = bpy.data.worlds.new("world")
     world.use_nodes = True
-    world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
+    world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", samples
     bpy.context.scene.world = world
-    tree = world.node_tree
+    return world.node_tree
+
+
+def light_scene(rng, look: Vector, yaw: float, *, reach: float):
+    """A sky of two shades and up to two lamps, 8 to 18 times `reach` away from `look`, mostly on the camera's side."""
+    tree = start_world(samples=64)
     place, axes = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeSeparateXYZ")
     ramp = tree.nodes.new("ShaderNodeValToRGB")
     tree.links.new(place.outputs["Generated"], axes.inputs[0])
@@ -51,6 +57,21 @@ def light_scene(rng, look: Vector, yaw: float, *, reach: float):
         thing = bpy.data.objects.new("lamp", lamp)
         thing.location, thing.rotation_euler = look + reach * away * towards, towards.to_track_quat("Z", "Y").to_euler()
         bpy.context.scene.collection.objects.link(thing)
+
+
+def light_by_panorama(rng, path: Path):
+    """The light of a place, which half of the time is seen behind."""
+    tree = start_world(samples=128)
+    place, turn = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeMapping")
+    turn.inputs["Rotation"].default_value = (math.pi / 2, 0, rng.uniform(0, 2 * math.pi))
+    panorama = tree.nodes.new("ShaderNodeTexEnvironment")
+    panorama.image = bpy.data.images.load(str(path), check_existing=True)
+    panorama.interpolation = "Cubic"
+    tree.links.new(place.outputs["Generated"], turn.inputs["Vector"])
+    tree.links.new(turn.outputs["Vector"], panorama.inputs["Vector"])
+    tree.links.new(panorama.outputs["Color"], tree.nodes["Background"].inputs["Color"])
+    tree.nodes["Background"].inputs["Strength"].default_value = math.exp(rng.gauss(0, 0.35))
+    bpy.context.scene.render.film_transparent = rng.random() < 0.5
 
 
 def place_camera(look: Vector, yaw: float, pitch: float, tilt: float, field: float, extent: float):

@@ -1,5 +1,5 @@
 """Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
-rendered dogs, patterns, opened mouths, tongues.
+rendered dogs, patterns, opened mouths, tongues, turned heads.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --dogs DOGS \\
         --out MORE
@@ -27,7 +27,9 @@ from people import paint_person
 from PIL import Image, ImageFilter
 from tongue import hang_tongue
 from train import HERE, empty_crop, is_held_out, load_pictures
+from turn import MUZZLE, turn_head
 
+from animal_lipsync.detection import face_roll
 from animal_lipsync.detector import SPECIES
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.rig import build_rig
@@ -35,6 +37,8 @@ from animal_lipsync.types import FaceTrack, MouthMotion
 from animal_lipsync.warp import jaw_field
 
 SIDE = 320
+WITHIN = 0.05
+"""How far a turned head may reach out of its picture, over the picture's width."""
 HELD_OUT_STYLES = ("twemoji", "micah", "notionists")
 
 
@@ -190,19 +194,30 @@ def compose_rendered_people(album: Album, backgrounds: Backgrounds, folder: Path
     for held_out, some in ((True, paths[::8]), (False, [path for i, path in enumerate(paths) if i % 8])):
         for i in range(times * len(some)):
             rng = np.random.default_rng([held_out, i])
-            image = backgrounds.draw(rng)
-            if rng.random() < 0.6:
-                image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 8)))
-            behind = [some[rng.integers(len(some))]] if rng.random() < 0.25 else []
-            for path in [*behind, some[i % len(some)]]:
-                size = int(SIDE * rng.uniform(0.4, 1.5))
-                person = Image.open(path).resize((size, size), Image.LANCZOS)
-                if rng.random() < 0.5:
-                    person = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-                at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
-                image.paste(person, at, person)
+            image = Image.open(some[i % len(some)])
+            if rng.random() < 0.5:
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            if image.getextrema()[3][0] == 255:  # with a place behind
+                side = int(image.width * rng.uniform(0.6, 1))
+                x, y = (int(rng.integers(0, length - side + 1)) for length in image.size)
+                image = image.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.LANCZOS)
+            else:
+                image = before_something(rng, image, some, backgrounds)
             album.add(f"portrait_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None, source="people",
                       held_out=held_out)  # fmt: skip
+
+
+def before_something(rng, person: Image.Image, others: list[Path], backgrounds: Backgrounds) -> Image.Image:
+    image = backgrounds.draw(rng)
+    if rng.random() < 0.6:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 8)))
+    behind = [Image.open(others[rng.integers(len(others))])] if rng.random() < 0.25 else []
+    for some in [*behind, person]:
+        size = int(SIDE * rng.uniform(0.4, 1.5))
+        some = some.resize((size, size), Image.LANCZOS)
+        at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
+        image.paste(some, at, some)
+    return image
 
 
 def compose_rendered_dogs(album: Album, backgrounds: Backgrounds, folder: Path, times: int):
@@ -236,13 +251,13 @@ def compose_patterns(album: Album, count: int):
                   held_out=i % 8 == 0)  # fmt: skip
 
 
-def cut_head(picture: dict) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-    """The head of `picture` with what is round it, at most 240 pixels large, its points (9, 3) and its box (4,)."""
+def cut_head(picture: dict, room: float = 0.5) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+    """The head of `picture`, at most 240 pixels large, `room` times that on each side, its points (9, 3), box (4,)."""
     x1, y1, x2, y2 = picture["box"].tolist()
     size = max(x2 - x1, y2 - y1)
     pixels = picture["mips"][0][0].permute(1, 2, 0).numpy()
-    left, top = (int(max(0, v - 0.5 * size)) for v in (x1, y1))
-    crop = Image.fromarray(pixels[top : int(y2 + 0.7 * size), left : int(x2 + 0.5 * size)])
+    left, top = (int(max(0, v - room * size)) for v in (x1, y1))
+    crop = Image.fromarray(pixels[top : int(y2 + (room + 0.2) * size), left : int(x2 + room * size)])
     scale = min(1.0, 240 / size)
     crop = crop.resize([max(2, round(n * scale)) for n in crop.size], Image.LANCZOS)
     points = picture["keypoints"][:9].numpy().astype(np.float64)
@@ -316,6 +331,24 @@ def compose_tongues(album: Album, pictures: list[dict], times: int):
                       source="opened", pose=picture["pose"], held_out=False)  # fmt: skip
 
 
+def compose_turned(album: Album, pictures: list[dict], times: dict[str, int]):
+    """Heads turned further, to 45 to 80 degrees; `times` by pose."""
+    for picture in pictures:
+        points = picture["keypoints"]
+        if points is None or abs(float(face_roll(points[None, :9, :2]))) > math.radians(20):
+            continue
+        kind = SPECIES[picture["species"]]
+        for i in range(times.get(picture["pose"], 0)):
+            name = f"turned_{Path(picture['file']).stem}_{i}"
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            wanted = math.radians(rng.uniform(45, 80))
+            image, points, box = turn_head(rng, *cut_head(picture, room=0.9), wanted, MUZZLE[kind])
+            if box[0] < -WITHIN * image.width or box[2] > (1 + WITHIN) * image.width:
+                continue
+            label = {"species": kind, "box": box.round(1).tolist(), "keypoints": points.round(1).tolist()}
+            album.add(name, image, **label, source="turned", pose="profile", held_out=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "art", "things", "empty", "people", "dogs", "out"):
@@ -342,6 +375,7 @@ def main():
     compose_drawings(album, backgrounds, args.drawings)
     compose_open_mouths(album, pictures)
     compose_tongues(album, pictures, times=2)
+    compose_turned(album, pictures, times={"threequarter": 3, "frontal": 1})
     album.write()
     print(len(album.faces), "pictures in", args.out)
 

@@ -24,6 +24,7 @@ from animal_lipsync.detection import (
     CANDIDATES,
     face_features,
     face_roll,
+    face_scores,
     find_boxes,
     look,
     look_at_heads,
@@ -139,7 +140,7 @@ def main():
     detector.trust.copy_(logistic(features, is_face))
     detector.trust[0] -= math.log(STRANGERS)
     print(f"with keypoints: trust {detector.trust.tolist()}")
-    report((detector.trust[0] + detector.trust[1:] @ features).sigmoid(), is_face)
+    report(face_scores(detector.trust, features), is_face)
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in detector.state_dict().items()}
     save_file({k: v.contiguous() for k, v in tensors.items()}, args.out)
     print(f"{args.out.name}: {args.out.stat().st_size / 1e6:.1f} MB")

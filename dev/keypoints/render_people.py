@@ -21,7 +21,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from blender import light_scene, place_camera, plain, primitive, start_scene
+from blender import light_by_panorama, light_scene, place_camera, plain, primitive, start_scene
 from mathutils import Vector
 
 BODY = 13380
@@ -330,7 +330,7 @@ class Person:
         grow(self.rng, self.skin, where, plain(self.colour, roughness=0.45), **options)
 
 
-def render_person(rng: random.Random, library: Library, side: int, path: Path):
+def render_person(rng: random.Random, library: Library, panoramas: list[Path], side: int, path: Path):
     start_scene(side, rng)
     person = Person(rng, library)
     person.dress()
@@ -347,7 +347,10 @@ def render_person(rng: random.Random, library: Library, side: int, path: Path):
     wide, is_frontal = rng.uniform(0, 1), rng.random() < 0.65
     yaw = math.radians(rng.gauss(0, 24) if is_frontal else rng.uniform(-180, 180))
     look = Vector((0, person.chin + person.size * (0.48 - 0.55 * wide * rng.random()), 0.5 * front))
-    light_scene(rng, look, yaw, reach=1)
+    if rng.random() < 0.65:
+        light_by_panorama(rng, rng.choice(panoramas))
+    else:
+        light_scene(rng, look, yaw, reach=1)
     pitch, tilt, field = (math.radians(v) for v in (rng.gauss(0, 10), rng.gauss(0, 7), rng.uniform(14, 42)))
     place_camera(look, yaw, pitch, tilt, field, person.size * (1.25 + 1.6 * wide**1.5))
     bpy.context.scene.render.filepath = str(path)
@@ -372,16 +375,17 @@ def add_glasses(rng, eyes: np.ndarray, z: float, size: float):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("anny", "makehuman", "out"):
+    for name in ("anny", "makehuman", "panoramas", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--count", type=int, default=1500)
     parser.add_argument("--side", type=int, default=224, help="pixels")
     args = parser.parse_args()
     library = Library(args.anny, args.makehuman)
+    panoramas = sorted(args.panoramas.glob("*.exr"))
     args.out.mkdir(parents=True, exist_ok=True)
     for seed in range(args.first, args.first + args.count):
-        render_person(random.Random(seed), library, args.side, args.out / f"rendered_{seed}.png")
+        render_person(random.Random(seed), library, panoramas, args.side, args.out / f"rendered_{seed}.png")
 
 
 if __name__ == "__main__":

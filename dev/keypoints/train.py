@@ -46,23 +46,33 @@ from animal_lipsync.head_crops import cut, to_crop, to_frame  # noqa: E402
 CANVAS = 160
 """Pixels along one side of what the detector is trained on."""
 SHARES = {
-    "faces": {"oxford": 0.55, "art": 0.08, "drawn": 0.08, "rendered": 0.05, "nothing": 0.16, "people": 0.16},
+    "faces": {
+        "oxford": 0.55,
+        "art": 0.08,
+        "drawn": 0.08,
+        "rendered": 0.05,
+        "turned": 0.1,
+        "nothing": 0.16,
+        "people": 0.16,
+    },
     "head": {
         "oxford": 0.6,
         "opened": 0.1,
         "art": 0.07,
         "drawn": 0.07,
-        "rendered": 0.08,
+        "rendered": 0.05,
+        "turned": 0.14,
         "nothing": 0.08,
         "people": 0.12,
     },
-    "mouth": {"oxford": 0.72, "opened": 0.2, "art": 0.06, "drawn": 0.06, "rendered": 0.04},
+    "mouth": {"oxford": 0.72, "opened": 0.2, "art": 0.06, "drawn": 0.06, "rendered": 0.03, "turned": 0.1},
     "verifier": {
         "oxford": 0.5,
         "opened": 0.04,
         "art": 0.06,
         "drawn": 0.06,
         "rendered": 0.04,
+        "turned": 0.06,
         "nothing": 0.14,
         "people": 0.2,
     },
