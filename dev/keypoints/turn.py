@@ -1,7 +1,7 @@
 """Turn a photographed head further to the side, as a surface whose depth its keypoints tell: profiles are few.
 
 After face profiling: X. Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016. The x axis runs to the
-right, z to who looks; angles are radians.
+right, z to who looks; angles are radians. Needs SciPy.
 """
 
 from __future__ import annotations
