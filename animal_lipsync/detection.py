@@ -174,7 +174,11 @@ def place_keypoints(
 
 
 def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: bool) -> tuple[Look, Tensor]:
-    """What the head network sees in `boxes` (N, 4), and these, or where it sees them: a head cut badly is cut again."""
+    """What the head network sees in `boxes` (N, 4), and these, or where it sees them.
+
+    A head cut badly, or not upright, is cut again; of both looks the one that leaves less doubt counts, as a head in
+    profile looks like one that is turned in the picture.
+    """
     limits = boxes.new_tensor(frame.shape[1::-1] * 2)
 
     head = look(net, frame, crops_round(boxes, net.margin))
@@ -183,7 +187,11 @@ def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: boo
     roll = torch.where(roll.abs() > UPRIGHT, roll, 0)
     is_off = (box_iou(boxes, seen).diagonal() < WELL_CUT) & refine
     if is_off.any() or roll.any():
-        head = look(net, frame, crops_round(torch.where(is_off[:, None], seen, boxes), net.margin, roll))
+        again = look(net, frame, crops_round(torch.where(is_off[:, None], seen, boxes), net.margin, roll))
+        is_surer = again.doubt[:, :POINTS].mean(1) < head.doubt[:, :POINTS].mean(1)
+        head = Look(
+            *(torch.where(is_surer.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(head, again, strict=True))
+        )
         seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
     return head, seen if refine else boxes
 
