@@ -35,15 +35,13 @@ from .types import Faces
 SCALES = ((320, 160), (640,), (1280,))
 """Longer sides of a frame at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
 MORE_PLACES = 4
-"""How many times less likely a head is where only a finer scale shows it: so many more places there are to err at."""
+"""How many times less likely a head is in a still where only a finer scale shows it: there are more places to err."""
 SEEN_WELL = 32
 """Pixels of a head, at the finest scale so far, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40
 """In a still, heads of at least this score are looked at more closely, and no more than so many."""
 UPRIGHT = math.radians(15)
 """A head turned further than this in the picture is cut again, upright."""
-CERTAIN = 7.0
-"""Log odds of the verifier from which on it is not believed more."""
 WELL_CUT = 0.7
 """Overlap of the box a head was cut by with the one then seen, below which it is cut again."""
 
@@ -65,7 +63,7 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
             detector.faces, frame, sides=sides, min_score=min(CANDIDATE, min_score), limit=CANDIDATES
         )
         if len(boxes):
-            looked = place_keypoints(frame, boxes, scores, detector, refine=True, enough=min_score)
+            looked = place_keypoints(frame, boxes, scores, detector, refine=True)
             if sides is not SCALES[0]:
                 looked = replace(looked, scores=looked.scores / (looked.scores + MORE_PLACES * (1 - looked.scores)))
             found = found.joined(looked)
@@ -147,18 +145,15 @@ def place_keypoints(
     Args:
         scores: (N,) how sure it was before.
         refine: put the boxes where the head network sees the head, too.
-        enough: (N,) or for all, how sure it must be now for a closer look; what cannot be is not verified.
+        enough: (N,) or for all, how sure it must be now for a closer look at the mouth.
     """
     height, width = frame.shape[:2]
     if not len(boxes):
         return Detections.none(width, height)
     head, boxes = look_at_heads(frame, boxes, detector.head, refine=refine)
     points, score = head.points[:, :POINTS].clone(), head.score[:, :POINTS].clone()
-    verified = torch.zeros_like(scores)
-    at_most = face_scores(detector.trust, face_features(head, scores, verified + CERTAIN))
-    if (possible := at_most >= enough).any():
-        verified[possible] = verify_faces(frame, boxes[possible], detector.verifier)
-    scores = face_scores(detector.trust, face_features(head, scores, verified))
+    features = face_features(head, scores, verify_faces(frame, boxes, detector.verifier))
+    scores = face_scores(detector.trust, features)
     if (likely := scores >= enough).any():
         side = (boxes[likely, 2:] - boxes[likely, :2]).amax(1).clamp_min(1)
         middle, roll = points[likely][:, MOUTH_POINTS].mean(1), face_roll(points[likely])
@@ -248,7 +243,7 @@ def face_features(head: Look, scores: Tensor, verified: Tensor) -> Tensor:
     """(4, N) what tells a face from something else: log odds that one was found, is seen, has its points right, and is
     an animal's with what is round it."""
     is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score[:, :POINTS], 1e-3).mean(1)
-    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-CERTAIN, CERTAIN)])
+    return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-7, 7)])
 
 
 def face_scores(trust: Tensor, features: Tensor) -> Tensor:
