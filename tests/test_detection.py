@@ -11,7 +11,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box, suppress_overlaps
-from animal_lipsync.detection import detect_faces, face_roll, find_boxes, keypoints_in_boxes, verify_faces
+from animal_lipsync.detection import (
+    UPRIGHT,
+    crops_round,
+    detect_faces,
+    face_roll,
+    find_boxes,
+    keypoints_in_boxes,
+    look,
+    look_at_heads,
+    verify_faces,
+)
 from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, expected_points, load_detector, place_points
 from animal_lipsync.following import follow_faces
 from animal_lipsync.head_crops import cut, cut_frame, load_frame, to_crop, to_frame
@@ -191,6 +201,22 @@ def test_a_head_is_verified_and_neither_a_part_of_it_nor_what_lies_beside_it_is(
     with torch.inference_mode():
         head, *others = verify_faces(load_frame(pixels, torch.device("cpu")), boxes, load_detector().verifier)
     assert head > 1 and max(others) < -1
+
+
+@needs_pictures
+@pytest.mark.parametrize("name", ["n02119789_kit_fox", "n02510455_giant_panda", "n02096585_Boston_bull"])
+def test_of_two_looks_at_a_head_that_seems_turned_the_one_with_less_doubt_counts(name):
+    (label,) = json.loads((DATA / "pictures" / "keypoints.json").read_text())[f"{name}.JPEG"]
+    pixels = np.asarray(Image.open(DATA / "pictures" / f"{name}.JPEG").convert("RGB"))
+    frame, boxes = load_frame(pixels, torch.device("cpu")), torch.tensor([label["box"]]).float()
+    net = load_detector().head
+    with torch.inference_mode():
+        looks = [look(net, frame, crops_round(boxes, net.margin))]
+        looks += [look(net, frame, crops_round(boxes, net.margin, face_roll(looks[0].points)))]
+        seen, _ = look_at_heads(frame, boxes, net, refine=False)
+    assert abs(face_roll(looks[0].points)) > UPRIGHT
+    surer = min(looks, key=lambda one: one.doubt[:, :POINTS].mean())
+    assert torch.equal(seen.points, surer.points)
 
 
 @needs_pictures

@@ -107,6 +107,12 @@ def test_a_head_that_looks_quite_different_after_it_turned_is_the_same_while_it_
     assert len(track_faces(later, Fraction(25)).tracks) == 2
 
 
+@pytest.mark.parametrize("sizes, count", [(0.9, 1), (1.2, 2)])
+def test_a_head_that_turned_is_the_same_if_it_jumped_by_less_than_its_size(sizes, count):
+    turning = [frame((200 + (t >= 20) * sizes * HEAD, 100, int(t >= 20), "cat", int(t >= 20))) for t in range(40)]
+    assert len(track_faces(turning, Fraction(25)).tracks) == count
+
+
 def test_faces_are_numbered_from_left_to_right():
     seen = [frame((400, 100, 0, "dog"), (90, 100, 1, "cat"), (250, 120, 2, "dog")) for _ in range(5)]
     assert [track.boxes[0, 0] for track in track_faces(seen, Fraction(25)).tracks] == [50, 210, 360]

@@ -1,5 +1,5 @@
 """Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
-rendered dogs, patterns, opened mouths, tongues, turned heads.
+rendered dogs, patterns, opened mouths, tongues, turned heads, heads without a face.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --dogs DOGS \\
         --out MORE
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from backs import hide_face
 from draw import draw_head
 from people import paint_person
 from PIL import Image, ImageFilter
@@ -349,6 +350,17 @@ def compose_turned(album: Album, pictures: list[dict], times: dict[str, int]):
             album.add(name, image, **label, source="turned", pose="profile", held_out=False)
 
 
+def compose_backs(album: Album, pictures: list[dict]):
+    """Heads as from behind: what has ears and fur but no face is no face."""
+    for picture in pictures:
+        if picture["keypoints"] is not None and picture["pose"] != "profile":
+            name = f"back_{Path(picture['file']).stem}"
+            rng = np.random.default_rng(zlib.crc32(name.encode()))
+            image, points, box = cut_head(picture, room=0.9)
+            album.add(name, hide_face(rng, image, points[:, :2], box), species=None, box=None, keypoints=None,
+                      source="nothing", held_out=False)  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "art", "things", "empty", "people", "dogs", "out"):
@@ -376,6 +388,7 @@ def main():
     compose_open_mouths(album, pictures)
     compose_tongues(album, pictures, times=2)
     compose_turned(album, pictures, times={"threequarter": 3, "frontal": 1})
+    compose_backs(album, pictures)
     album.write()
     print(len(album.faces), "pictures in", args.out)
 

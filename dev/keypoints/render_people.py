@@ -29,6 +29,8 @@ BODY = 13380
 """Vertices of the base mesh that are skin; helpers for clothes and joints come after them."""
 ENDS = {"head": (5399, 11998, 791, 881, 962, 5320), "torso": (3924, 10589, 1524, 4370, 1892, 3946)}
 """Vertices at both ends of a part of the body along x, y and z: what is worn there grows with it."""
+HANDS = 4.2
+"""How far from the middle of the base mesh its hands begin."""
 FEATURES = ("head", "nose", "mouth", "cheek", "chin", "ears", "eyes", "eyebrows", "forehead", "neck")
 EXPRESSIONS = "expression/units/caucasian"
 HAIR = {
@@ -338,28 +340,36 @@ def render_person(rng: random.Random, library: Library, panoramas: list[Path], s
     person.add_hair()
     if person.gender == "male" and not person.is_child and rng.random() < 0.45:
         person.add_beard()
-    if rng.random() < 0.12:
+    covered = rng.random()
+    if covered < 0.12:
         hat = rng.choice(["fedora", "fedora_cocked"])
         person.wear("clothes", hat, "head", "*texture*", hue=rng.random(), value=rng.uniform(0.6, 1.4), roughness=0.9)
+    elif covered < 0.22:
+        add_cap(rng, person)
     front = person.eyes[:, 2].max()
-    if rng.random() < 0.28:
+    if rng.random() < 0.35:
         add_glasses(rng, person.eyes, front + 0.05 * person.size, person.size)
 
     wide, is_frontal = rng.uniform(0, 1), rng.random() < 0.65
     yaw = math.radians(rng.gauss(0, 24) if is_frontal else rng.uniform(-180, 180))
     look = Vector((0, person.chin + person.size * (0.48 - 0.55 * wide * rng.random()), 0.5 * front))
+    extent = person.size * (1.25 + 1.6 * wide**1.5)
+    if rng.random() < 0.2:  # from near: an ear, hair, a hand, part of a face
+        skin = person.body[:BODY]
+        is_near = np.abs(library.base.vertices[:BODY, 0]) > HANDS if rng.random() < 0.25 else skin[:, 1] > person.chin
+        look, extent = Vector(rng.choice(skin[is_near])), person.size * rng.uniform(0.4, 1.1)
     if rng.random() < 0.65:
         light_by_panorama(rng, rng.choice(panoramas))
     else:
         light_scene(rng, look, yaw, reach=1)
     pitch, tilt, field = (math.radians(v) for v in (rng.gauss(0, 10), rng.gauss(0, 7), rng.uniform(14, 42)))
-    place_camera(look, yaw, pitch, tilt, field, person.size * (1.25 + 1.6 * wide**1.5))
+    place_camera(look, yaw, pitch, tilt, field, extent)
     bpy.context.scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
 
 
 def add_glasses(rng, eyes: np.ndarray, z: float, size: float):
-    frame, are_dark = plain(rng.choice(FRAMES), roughness=0.3), rng.random() < 0.3
+    frame, are_dark = plain(rng.choice(FRAMES), roughness=0.3), rng.random() < 0.5
     radius, thick = size * rng.uniform(0.095, 0.12), size * rng.uniform(0.006, 0.014)
     scale = (1.1, rng.uniform(0.7, 1), 1)
     for side in (-1, 1):
@@ -372,6 +382,19 @@ def add_glasses(rng, eyes: np.ndarray, z: float, size: float):
         temple = (x + side * radius * 1.1, y, z - 0.28 * size)
         primitive("cube", frame, location=temple, scale=(thick, thick, 0.28 * size))
     primitive("cube", frame, location=(0, y, z), scale=(abs(x) - radius, thick, thick))
+
+
+def add_cap(rng, person: Person):
+    """A crown that sits on the skull, and a visor in front, to one side or behind."""
+    cloth = plain([rng.uniform(0.01, 0.6) for _ in range(3)], roughness=0.9)
+    skull = person.body[:BODY][person.body[:BODY, 1] > person.eyes[:, 1].mean() + 0.2 * person.size]
+    low, high = skull.min(0), skull.max(0)
+    middle, half = (low + high) / 2, 1.12 * (high - low) / 2
+    primitive("uv_sphere", cloth, location=(middle[0], low[1], middle[2]), scale=(half[0], 2 * half[1], half[2]))
+    turn = math.radians(rng.choice([0, 0, 0, 0, rng.uniform(-60, 60), 180]))
+    x, z = middle[0] + math.sin(turn) * half[0], middle[2] + math.cos(turn) * half[2]
+    visor = (0.75 * half[0], 0.03 * person.size, 0.8 * half[2])
+    primitive("uv_sphere", cloth, location=(x, low[1], z), scale=visor, rotation=(rng.uniform(0, 0.3), turn, 0))
 
 
 def main():
