@@ -229,6 +229,11 @@ def spoil(x: torch.Tensor) -> torch.Tensor:
     x[dark] = x[dark].clamp(0, 1) ** uniform(1.3, 2.6, *one)[dark] * uniform(0.3, 0.9, *one)[dark]
     bright = some(0.08)
     x[bright] = x[bright].clamp(0, 1) ** uniform(0.35, 0.8, *one)[bright]
+    for i in some(0.15).nonzero().flatten().tolist():  # light through leaves, a shadow across
+        coarse = torch.rand(1, 1, *(random.randint(2, 9) for _ in range(2)))
+        shade = F.interpolate(coarse, size=(size, size), mode="bicubic")[0].clamp(0, 1)
+        low = random.uniform(0.35, 0.8)
+        x[i] = x[i] * (low + (1.7 - low) * shade ** random.uniform(1, 2.5))
     grey = some(0.15)
     x[grey] = x[grey].mean(1, keepdim=True).expand(-1, 3, -1, -1)
     shuffled = some(0.05)
