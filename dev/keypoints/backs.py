@@ -16,12 +16,12 @@ FINE = 0.02
 
 def hide_face(rng: np.random.Generator, image: Image.Image, points: np.ndarray, box: np.ndarray) -> Image.Image:
     """`image` without the face whose `points` (9, 2) it shows; the head's `box` (4,) is in pixels."""
-    size = max(box[2:] - box[:2])
-    mask = face_mask(image.size, points, rng.uniform(1.35, 1.6), size)
-    pixels = np.asarray(image, np.float32)
+    pixels, size = np.asarray(image, np.float32), max(box[2:] - box[:2])
     sigma = FINE * size
+    mask = face_mask(image.size, points, rng.uniform(1.35, 1.6), size)
     smooth = fill(pixels, 1 - mask)
     grain = pixels - gaussian_filter(pixels, (sigma, sigma, 0))
+    # from the chest, or where the picture ends above it, from the forehead
     low, high = rng.uniform(0.5, 0.8), rng.uniform(0.35, 0.6)
     below = np.array([points[:, 0].mean(), points[7, 1] + low * size])
     above = np.array([points[:, 0].mean(), points[:2, 1].mean() - high * size])
@@ -34,9 +34,9 @@ def hide_face(rng: np.random.Generator, image: Image.Image, points: np.ndarray, 
 
 
 def face_mask(size: tuple[int, int], points: np.ndarray, wider: float, head: float) -> np.ndarray:
+    """(H, W) 1 on the face: the hull of its points, so much `wider` and 0.06 of the `head`'s size more."""
     middle = points.mean(0)
-    hull = points[ConvexHull(points + np.random.default_rng(0).normal(0, 0.01, points.shape)).vertices]
-    away = hull - middle
+    away = points[ConvexHull(points).vertices] - middle
     away *= wider + 0.06 * head / np.linalg.norm(away, axis=1, keepdims=True).clip(1)
     image = Image.new("L", size)
     ImageDraw.Draw(image).polygon([tuple(p) for p in middle + away], fill=1)

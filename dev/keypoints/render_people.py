@@ -391,7 +391,7 @@ def add_cap(rng, person: Person):
     low, high = skull.min(0), skull.max(0)
     middle, half = (low + high) / 2, 1.12 * (high - low) / 2
     primitive("uv_sphere", cloth, location=(middle[0], low[1], middle[2]), scale=(half[0], 2 * half[1], half[2]))
-    turn = math.radians(rng.choice([0, 0, 0, 0, rng.uniform(-60, 60), 180]))
+    turn = math.radians(rng.choices([0, rng.uniform(-60, 60), 180], [4, 1, 1])[0])
     x, z = middle[0] + math.sin(turn) * half[0], middle[2] + math.cos(turn) * half[2]
     visor = (0.75 * half[0], 0.03 * person.size, 0.8 * half[2])
     primitive("uv_sphere", cloth, location=(x, low[1], z), scale=visor, rotation=(rng.uniform(0, 0.3), turn, 0))
