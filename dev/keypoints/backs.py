@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 from scipy.spatial import ConvexHull
 
 FINE = 0.02
@@ -26,9 +26,9 @@ def hide_face(rng: np.random.Generator, image: Image.Image, points: np.ndarray, 
     below = np.array([points[:, 0].mean(), points[7, 1] + low * size])
     above = np.array([points[:, 0].mean(), points[:2, 1].mean() - high * size])
     source = below if below[1] + size / 2 < image.height else above
-    shift = (source - points.mean(0)).round().astype(int)
-    rows, columns = (mirrored(np.arange(n) + s, n) for n, s in zip(pixels.shape[:2], shift[::-1], strict=True))
-    smooth += grain[rows][:, columns] * (1 - mask[rows][:, columns, None])
+    right, down = (points.mean(0) - source).round()
+    moved, taken = (shift(part, (down, right, 0), order=0, mode="reflect") for part in (grain, mask[..., None]))
+    smooth += moved * (1 - taken)
     weight = gaussian_filter(mask, 2 * sigma)[..., None]
     return Image.fromarray((weight * smooth + (1 - weight) * pixels).clip(0, 255).astype(np.uint8))
 
@@ -55,8 +55,3 @@ def fill(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
         unknown = unknown - share
         sigma *= 1.6
     return filled + unknown[..., None] * near
-
-
-def mirrored(index: np.ndarray, length: int) -> np.ndarray:
-    index = np.abs(index) % (2 * length)
-    return np.where(index < length, index, 2 * length - 1 - index)
