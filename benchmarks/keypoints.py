@@ -48,6 +48,7 @@ SOURCES = {
     "collage": "drawn people",
     "person": "painted people",
     "portrait": "rendered people",
+    "toy": "rendered toys",
 }
 """Names of sets by the source of their pictures, or by how the names of pictures without animals begin."""
 AT_MOST = 60

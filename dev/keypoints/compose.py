@@ -1,13 +1,14 @@
 """Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
-rendered dogs, patterns, opened mouths, tongues, turned heads, heads without a face.
+rendered toys and dogs, patterns, opened mouths, tongues, turned heads, heads without a face.
 
-    python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --dogs DOGS \\
-        --out MORE
+    python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --toys TOYS \\
+        --dogs DOGS --out MORE
 
 ART holds the pictures that art.json names, THINGS transparent pictures of people and things (KIND_STYLE-NAME.png, KIND
-people or thing), FOLDER pictures without any animal, PEOPLE and DOGS what render_people.py and render_dogs.py made.
+people or thing), FOLDER pictures without any animal, PEOPLE, TOYS and DOGS what render_people.py, render_toys.py and
+render_dogs.py made.
 Into MORE go JPEGs and faces.json: what train.py reads besides labels.json. What is drawn in a held-out style, every
-sixth drawing, dog and empty picture and every eighth person is never trained on.
+sixth drawing, dog and empty picture and every eighth person and toy is never trained on.
 """
 
 from __future__ import annotations
@@ -189,8 +190,12 @@ def compose_people(album: Album, backgrounds: Backgrounds, count: int):
                   held_out=i % 8 == 0)  # fmt: skip
 
 
-def compose_rendered_people(album: Album, backgrounds: Backgrounds, folder: Path, times: int):
-    """Portraits of one person, seldom two, mostly before something out of focus; one person in eight is held out."""
+def compose_rendered(album: Album, backgrounds: Backgrounds, folder: Path, times: int, name: str, source: str,
+                     crowds: float = 0):  # fmt: skip
+    """One person or toy, seldom two, mostly before something out of focus; one in eight is held out.
+
+    A share of `crowds` of them, each cut out, is shown in rows of many.
+    """
     paths = sorted(folder.glob("*.png"))
     for held_out, some in ((True, paths[::8]), (False, [path for i, path in enumerate(paths) if i % 8])):
         for i in range(times * len(some)):
@@ -202,10 +207,12 @@ def compose_rendered_people(album: Album, backgrounds: Backgrounds, folder: Path
                 side = int(image.width * rng.uniform(0.6, 1))
                 x, y = (int(rng.integers(0, length - side + 1)) for length in image.size)
                 image = image.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.LANCZOS)
+            elif crowds and rng.random() < crowds:
+                image = crowd(rng, image, some, backgrounds)
             else:
                 image = before_something(rng, image, some, backgrounds)
-            album.add(f"portrait_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None, source="people",
-                      held_out=held_out)  # fmt: skip
+            album.add(f"{name}_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None,
+                      source=source, held_out=held_out)  # fmt: skip
 
 
 def before_something(rng, person: Image.Image, others: list[Path], backgrounds: Backgrounds) -> Image.Image:
@@ -218,6 +225,22 @@ def before_something(rng, person: Image.Image, others: list[Path], backgrounds: 
         some = some.resize((size, size), Image.LANCZOS)
         at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
         image.paste(some, at, some)
+    return image
+
+
+def crowd(rng, first: Image.Image, others: list[Path], backgrounds: Backgrounds) -> Image.Image:
+    """Rows of them, as on the shelves of a shop; half of the time all are alike."""
+    image, some = backgrounds.draw(rng), [first]
+    if rng.random() < 0.5:
+        some += [Image.open(others[i]) for i in rng.integers(len(others), size=6)]
+        some = [one for one in some if one.getextrema()[3][0] < 255]
+    rows = int(rng.integers(1, 4))
+    size = int(SIDE / rows * rng.uniform(1.0, 1.5))
+    for y in np.linspace(0, SIDE, rows, endpoint=False):
+        for x in np.arange(rng.uniform(-0.5, 0) * size, SIDE, size * rng.uniform(0.55, 0.9)):
+            one = some[rng.integers(len(some))].resize((size, size), Image.LANCZOS)
+            one = one.rotate(rng.normal(0, 8), Image.BICUBIC)
+            image.paste(one, (int(x), int(y + rng.uniform(-0.1, 0.1) * size)), one)
     return image
 
 
@@ -363,7 +386,7 @@ def compose_backs(album: Album, pictures: list[dict]):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "art", "things", "empty", "people", "dogs", "out"):
+    for name in ("data", "art", "things", "empty", "people", "toys", "dogs", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--drawings", type=int, default=900)
     parser.add_argument("--collages", type=int, default=480)
@@ -380,7 +403,8 @@ def main():
     backgrounds = Backgrounds(empty, pictures)
     compose_collages(album, empty, args.things, args.collages)
     compose_people(album, backgrounds, args.painted)
-    compose_rendered_people(album, backgrounds, args.people, times=2)
+    compose_rendered(album, backgrounds, args.people, 2, "portrait", "people")
+    compose_rendered(album, backgrounds, args.toys, 2, "toy", "toys", crowds=0.4)
     compose_rendered_dogs(album, backgrounds, args.dogs, times=2)
     compose_patterns(album, args.patterns)
     compose_art(album, backgrounds, args.art, args.times)

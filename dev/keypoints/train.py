@@ -54,6 +54,7 @@ SHARES = {
         "turned": 0.1,
         "nothing": 0.16,
         "people": 0.16,
+        "toys": 0.06,
     },
     "head": {
         "oxford": 0.6,
@@ -64,6 +65,7 @@ SHARES = {
         "turned": 0.14,
         "nothing": 0.08,
         "people": 0.12,
+        "toys": 0.07,
     },
     "mouth": {"oxford": 0.72, "opened": 0.2, "art": 0.06, "drawn": 0.06, "rendered": 0.03, "turned": 0.1},
     "verifier": {
@@ -75,6 +77,7 @@ SHARES = {
         "turned": 0.06,
         "nothing": 0.14,
         "people": 0.2,
+        "toys": 0.12,
     },
 }
 """How often each source of pictures is drawn from; "art" is every source that is not named."""
@@ -500,7 +503,7 @@ def verifier_loss(net, batch):
 
 @torch.no_grad()
 def verifier_score(net, pictures) -> str:
-    """What share of heads, and of mistakes on people and in pictures of nothing, is taken for a face."""
+    """What share of heads, and of mistakes on people, on toys and in pictures of nothing, is taken for a face."""
     taken = {}
     for picture in pictures:
         crops = [box_crop(picture["box"], net.margin)] if picture["box"] is not None else []
@@ -563,13 +566,13 @@ def main():
     if args.mistakes_of:
         net = Detector().faces
         net.load_state_dict(torch.load(args.mistakes_of))
-        find_mistakes(net, [p for p in pictures if p["source"] in ("oxford", "nothing", "people")])
+        find_mistakes(net, [p for p in pictures if p["source"] in ("oxford", "nothing", "people", "toys")])
         print(sum(len(p["mistakes"]) for p in train), "mistakes")
     train = [p for p in train if can_teach(p, args.network)]
     if args.network != "faces":
         train += [p for p in train if p["pose"] == "profile" and p["source"] == "oxford"] * 4  # rare, and hardest
     pool = Pool(train, SHARES[args.network])
-    judged = {"oxford", "nothing", "people"} if args.network == "verifier" else {"oxford"}
+    judged = {"oxford", "nothing", "people", "toys"} if args.network == "verifier" else {"oxford"}
     held_out = [p for p in pictures if p["held_out"] and p["source"] in judged and can_teach(p, args.network)]
     print({source: len(some) for source, some in pool.sources.items()}, "held out", len(held_out))
 
