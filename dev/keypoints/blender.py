@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Matrix, Vector
 
 
@@ -23,6 +24,19 @@ def primitive(shape: str, material, **options):
     getattr(bpy.ops.mesh, f"primitive_{shape}_add")(**options)
     bpy.context.object.scale = scale
     bpy.context.object.data.materials.append(material)
+
+
+def add_ball(material, centre, radii, turn=(0.0, 0.0, 0.0), *, squareness: float = 1.0):
+    """An ellipsoid turned about x, y and then z (radians); boxier below a squareness of 1."""
+    bpy.ops.mesh.primitive_uv_sphere_add(location=tuple(centre), rotation=turn, segments=40, ring_count=24)
+    thing = bpy.context.object
+    vertices = np.empty(3 * len(thing.data.vertices))
+    thing.data.vertices.foreach_get("co", vertices)
+    vertices = np.sign(vertices) * np.abs(vertices) ** squareness * np.tile(radii, len(vertices) // 3)
+    thing.data.vertices.foreach_set("co", vertices)
+    bpy.ops.object.shade_smooth()
+    thing.data.materials.append(material)
+    return thing
 
 
 def start_world(samples: int):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from blender import light_scene, place_camera, plain, start_scene
+from blender import add_ball, light_scene, place_camera, plain, start_scene
 from mathutils import Vector
 from skimage.measure import marching_cubes
 
@@ -220,13 +220,6 @@ def add_surface(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, ma
     return thing
 
 
-def add_ball(centre, radii, material, *, turn: float = 0.0):
-    bpy.ops.mesh.primitive_uv_sphere_add(location=tuple(centre), segments=32, ring_count=20, rotation=(turn, 0, 0))
-    bpy.context.object.scale = radii
-    bpy.ops.object.shade_smooth()
-    bpy.context.object.data.materials.append(material)
-
-
 def add_fur(rng, thing, where: np.ndarray, *, count: int, length: float, curl: float, back: float):
     """Strands of `length`, shorter where `where` (one number a vertex) is below 1, laid down and `back`wards."""
     group = thing.vertex_groups.new(name="fur")
@@ -250,25 +243,25 @@ def add_fur(rng, thing, where: np.ndarray, *, count: int, length: float, curl: f
 def add_mouth(build: Build):
     black, red = plain(BLACK, roughness=0.35), plain(RED, roughness=0.35)
     half = build.length / 2
-    add_ball((0, build.seam, 0.24 + half), (build.width * 0.96, build.height * 0.11, half + 0.08), black)
+    add_ball(black, (0, build.seam, 0.24 + half), (build.width * 0.96, build.height * 0.11, half + 0.08))
     if build.gape:
         tongue, gum = build.open(np.array(((0, build.y - build.height * 0.62, 0.25 + half),
                                            (0, build.y - build.height * 0.65, 0.22 + build.jaw / 2))))  # fmt: skip
-        add_ball(tongue, (build.width * 0.62, build.height * 0.16, half * 0.84), red, turn=build.gape)
-        add_ball(gum, (build.width * 0.7, build.height * 0.2, build.jaw / 2), black, turn=build.gape)
+        add_ball(red, tongue, (build.width * 0.62, build.height * 0.16, half * 0.84), (build.gape, 0, 0))
+        add_ball(black, gum, (build.width * 0.7, build.height * 0.2, build.jaw / 2), (build.gape, 0, 0))
 
 
 def add_nose_and_eyes(rng, build: Build):
     wide, high = build.nose_size
     leather, black = plain(rng.choice(NOSES), roughness=rng.uniform(0.25, 0.5)), plain(BLACK, roughness=0.35)
-    add_ball(build.nose, (wide, high, 0.075), leather)
-    add_ball(build.nose - (0, high * 0.9, 0.015), (wide * 0.35, high * 0.6, 0.035), leather)
+    add_ball(leather, build.nose, (wide, high, 0.075))
+    add_ball(leather, build.nose - (0, high * 0.9, 0.015), (wide * 0.35, high * 0.6, 0.035))
     iris = plain(rng.choice(EYES), roughness=0.05)
     for side in (-1, 1):
         at = EYE * (side, 1, 1)
-        add_ball(at, (0.062, 0.062, 0.062), iris)
-        add_ball(at + (side * 0.022, 0, 0.037), (0.03, 0.03, 0.024), black)
-        add_ball(at - (0, 0, 0.004), (0.085, 0.06, 0.06), black)
+        add_ball(iris, at, (0.062, 0.062, 0.062))
+        add_ball(black, at + (side * 0.022, 0, 0.037), (0.03, 0.03, 0.024))
+        add_ball(black, at - (0, 0, 0.004), (0.085, 0.06, 0.06))
 
 
 def add_dog(rng: random.Random, build: Build) -> np.ndarray:

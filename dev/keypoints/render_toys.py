@@ -15,10 +15,11 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import bpy
 import numpy as np
-from blender import light_by_panorama, light_scene, place_camera, plain, start_scene
+from blender import add_ball, light_by_panorama, light_scene, place_camera, plain, start_scene
 from mathutils import Vector
 
 CLOTHS = (
@@ -39,9 +40,8 @@ IRISES = (
 RED, WHITE = (0.4, 0.05, 0.06), (0.85, 0.85, 0.85)
 
 
-@dataclass(frozen=True)
-class Ball:
-    """An ellipsoid at `centre`, turned about x, y and then z (radians)."""
+class Ball(NamedTuple):
+    """An ellipsoid, turned about x, y and then z (radians)."""
 
     centre: tuple[float, float, float]
     radii: tuple[float, float, float]
@@ -78,7 +78,7 @@ class Toy:
         return Cloth(sewn(self.rng, shade), self.pile, self.curl)
 
     def add(self, ball: Ball, cloth: Cloth, *, squareness: float = 1.0):
-        thing = add_ball(ball, cloth.material, squareness=squareness)
+        thing = add_ball(cloth.material, *ball, squareness=squareness)
         if cloth.pile:
             add_pile(self.rng, thing, cloth, area=math.prod(ball.radii) ** (2 / 3))
 
@@ -169,9 +169,9 @@ class Toy:
                 self.add(Ball(at, (2 * size, 2.2 * size, 0.03), turn), self.second)
             lift = 0.03 if around else 0.6 * self.pile
             if kind == "bead":
-                add_ball(Ball(out(lift), (size, size, size)), black)
+                add_ball(black, out(lift), (size, size, size))
             elif kind == "disc":
-                add_ball(Ball(out(lift), (size, 1.1 * size, 0.015), turn), black)
+                add_ball(black, out(lift), (size, 1.1 * size, 0.015), turn)
             elif kind == "stitched":
                 bend = rng.choice([-1, 1])
                 arc = [(math.cos(a), bend * math.sin(a)) for a in np.linspace(0.3, math.pi - 0.3, 9)]
@@ -180,8 +180,8 @@ class Toy:
                 )
             else:
                 pupil = size * (0.5 if kind == "white" else 0.68)
-                add_ball(Ball(out(lift), (size, 1.05 * size, 0.5 * size), turn), iris)
-                add_ball(Ball(out(lift + 0.3 * size), (pupil, pupil, 0.3 * size), turn), black)
+                add_ball(iris, out(lift), (size, 1.05 * size, 0.5 * size), turn)
+                add_ball(black, out(lift + 0.3 * size), (pupil, pupil, 0.3 * size), turn)
 
     def add_nose_and_mouth(self):
         rng, muzzle = self.rng, self.muzzle
@@ -190,7 +190,7 @@ class Toy:
         if self.muzzle_kind not in ("snout", "beak", "trunk") and rng.random() < 0.92:
             size = rng.uniform(0.045, 0.085)
             nose = plain(rng.choice(NOSES), roughness=rng.choice([0.08, 0.3, 0.8]))
-            add_ball(Ball(muzzle.front(0, up), (size, size * rng.uniform(0.6, 0.9), 0.045)), nose)
+            add_ball(nose, muzzle.front(0, up), (size, size * rng.uniform(0.6, 0.9), 0.045))
         if self.muzzle_kind in ("beak", "trunk") or rng.random() < 0.15:
             return
         low, lift = (-0.35, self.pile / 2) if has_muzzle else (-0.5, self.pile / 2)
@@ -207,7 +207,7 @@ class Toy:
         if rng.random() < 0.12:
             x, y, z = muzzle.front(0, low)
             tongue = plain(RED, roughness=0.6)
-            add_ball(Ball((x, y - 0.04, z), (0.05, 0.06, 0.02)), tongue)
+            add_ball(tongue, (x, y - 0.04, z), (0.05, 0.06, 0.02))
 
     def add_body(self):
         rng, (_, high, _) = self.rng, self.head.radii
@@ -234,13 +234,13 @@ class Toy:
         kind, cloth = rng.random(), plain(rng.choice(CLOTHS), roughness=0.85)
         if kind < 0.2:  # a bow at the neck
             for side in (-1, 1):
-                add_ball(Ball((side * 0.12, -0.98 * high, 0.26), (0.12, 0.08, 0.04), (0, 0, side * 0.3)), cloth)
-            add_ball(Ball((0, -0.98 * high, 0.28), (0.04, 0.04, 0.04)), cloth)
+                add_ball(cloth, (side * 0.12, -0.98 * high, 0.26), (0.12, 0.08, 0.04), (0, 0, side * 0.3))
+            add_ball(cloth, (0, -0.98 * high, 0.28), (0.04, 0.04, 0.04))
         elif kind < 0.35:  # a scarf
-            add_ball(Ball((0, -0.98 * high, 0), (0.3, 0.07, 0.28)), cloth)
+            add_ball(cloth, (0, -0.98 * high, 0), (0.3, 0.07, 0.28))
         elif kind < 0.45:  # a hat
-            add_ball(Ball((0, 0.85 * high, -0.02), (1.0 * wide, 0.03, 0.36)), cloth)
-            add_ball(Ball((0, 1.0 * high, -0.02), (0.65 * wide, 0.2, 0.24)), cloth, squareness=0.6)
+            add_ball(cloth, (0, 0.85 * high, -0.02), (1.0 * wide, 0.03, 0.36))
+            add_ball(cloth, (0, 1.0 * high, -0.02), (0.65 * wide, 0.2, 0.24), squareness=0.6)
 
 
 def draw_colour(rng, likely) -> tuple[float, float, float]:
@@ -271,19 +271,6 @@ def sewn(rng, colour):
     tree.links.new(spread.outputs["Result"], shade.inputs["B"])
     tree.links.new(shade.outputs["Result"], surface["Base Color"])
     return material
-
-
-def add_ball(ball: Ball, material, *, squareness: float = 1.0):
-    """Boxier below a squareness of 1."""
-    bpy.ops.mesh.primitive_uv_sphere_add(location=ball.centre, rotation=ball.turn, segments=40, ring_count=24)
-    thing = bpy.context.object
-    vertices = np.empty(3 * len(thing.data.vertices))
-    thing.data.vertices.foreach_get("co", vertices)
-    vertices = np.sign(vertices) * np.abs(vertices) ** squareness * np.tile(ball.radii, len(vertices) // 3)
-    thing.data.vertices.foreach_set("co", vertices)
-    bpy.ops.object.shade_smooth()
-    thing.data.materials.append(material)
-    return thing
 
 
 def add_thread(places: list[tuple[float, float, float]], material, thick: float = 0.009):
