@@ -180,6 +180,16 @@ def test_a_saved_edit_opens_as_it_was(editor, page):
     assert copies == [value, value]
 
 
+def test_the_note_of_a_point_leaves_the_picture_as_large_as_it_was(editor):
+    editor.open(value=KEYPOINTS)
+    editor.wait_for("Set by hand")
+    stage = editor.page.locator(".als-stage:visible")
+    size = stage.bounding_box()
+    editor.page.locator("[data-point=mouth_right]:visible").focus()
+    editor.wait_for("Right corner of the mouth: drag")
+    assert stage.bounding_box() == size
+
+
 def test_keys_do_what_the_mouse_does(editor):
     editor.open(value=KEYPOINTS)
     editor.wait_for("Set by hand")
