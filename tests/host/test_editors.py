@@ -340,6 +340,20 @@ def test_the_source_is_found_through_a_subgraph(inside, editor, page):
         page.page.evaluate("() => app.canvas.setGraph(app.rootGraph)")
 
 
+def test_the_source_is_found_where_a_subgraph_shows_its_file(editor, page):
+    editor.open()
+    page.page.evaluate(
+        """() => {
+            const node = app.graph.nodes.find(n => n.type === "LoadImage")
+            const { subgraph } = app.graph.convertToSubgraph(new Set([node]))
+            const [inner] = subgraph.nodes
+            for (const input of inner.inputs.filter(input => input.link == null))
+                subgraph.addInput(input.name, input.type).connect(input, inner)
+        }"""
+    )
+    editor.wait_for("Found automatically")
+
+
 GARBAGE = ["rubbish", '{"version": 9}', '{"version":1,"faces":"x"}', "[]", '{"version":1,"source":{"width":-1}}']
 
 

@@ -98,7 +98,7 @@ export function sourceFile(node, input) {
     let output = link.origin_slot
     if (!origin) {
       // the input side of a subgraph: go on from the node that stands for it
-      origin = allNodes(app.rootGraph).find((other) => other.subgraph === node.graph)
+      origin = holderOf(node.graph)
       ;[node, slot] = [origin, output]
       continue
     }
@@ -115,13 +115,32 @@ export function sourceFile(node, input) {
       node = origin
       continue
     }
-    const isLoader = !origin.inputs?.some((other) => other.link != null)
+    const isLoader = !origin.inputs?.some((other) => !settledAt(origin, other))
     const file =
       isLoader &&
-      FILE_WIDGETS.map((name) => widgetOf(origin, name)?.value).find((value) => typeof value === "string" && value)
+      FILE_WIDGETS.map((name) => valueOf(origin, name)).find((value) => typeof value === "string" && value)
     return { file: file || "", connected }
   }
   return { file: "", connected }
+}
+
+/**
+ * Where an input without a link gets its value: here, or at the node of a subgraph that shows the input outside.
+ * @param {any} node @param {any} input
+ * @returns {{node: any, input: any} | null} null when another node sends the value
+ */
+function settledAt(node, input) {
+  const link = input.link != null && node.graph?.getLink?.(input.link)
+  if (!link) return { node, input }
+  const holder = !node.graph.getNodeById(link.origin_id) && holderOf(node.graph)
+  return holder ? settledAt(holder, holder.inputs[link.origin_slot]) : null
+}
+
+/** The value of a widget that no other node sends, where it can be changed. @param {any} node @param {string} name */
+function valueOf(node, name) {
+  const input = node.inputs?.find(({ widget }) => widget?.name === name)
+  const at = input ? settledAt(node, input) : { node, input }
+  return widgetOf(at.node, at.input?.widget?.name ?? name)?.value
 }
 
 /**
@@ -132,7 +151,7 @@ export function sourceFile(node, input) {
 export function placeOf(node) {
   const ids = [node.id]
   for (let { graph } = node; graph !== app.rootGraph;) {
-    const holder = graph && allNodes(app.rootGraph).find((other) => other.subgraph === graph)
+    const holder = graph && holderOf(graph)
     if (!holder) return null
     ids.unshift(holder.id)
     graph = holder.graph
@@ -142,6 +161,9 @@ export function placeOf(node) {
 
 /** Where the page finds a file of the server's. @param {object} file filename, subfolder and type */
 export const viewUrl = (file) => api.apiURL(`/view?${new URLSearchParams(/** @type {any} */ (file))}`)
+
+/** The node that stands for a subgraph. @param {any} graph */
+const holderOf = (graph) => allNodes(app.rootGraph).find((other) => other.subgraph === graph)
 
 /** Of a graph and the subgraphs in it. @returns {any[]} */
 function allNodes(graph) {
