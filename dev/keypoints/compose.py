@@ -1,5 +1,5 @@
 """Make the training pictures that no camera took: drawn animals, art of open packages, painted and rendered people,
-rendered toys and dogs, patterns, opened mouths, tongues, turned heads, heads without a face, animals cut out.
+rendered toys and dogs, patterns, opened mouths, tongues, turned heads, heads without a face.
 
     python dev/keypoints/compose.py --data DATA --art ART --things THINGS --empty FOLDER --people PEOPLE --toys TOYS \\
         --dogs DOGS --out MORE
@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from backs import hide_face
-from cutout import cut_out
 from draw import draw_head
 from people import paint_person
 from PIL import Image, ImageFilter
@@ -89,12 +88,6 @@ class Backgrounds:
                 box = [int(v) for v in (x - side / 2, y - side / 2, x + side / 2, y + side / 2)]
                 pixels = picture["mips"][0][0].permute(1, 2, 0).numpy()
                 return Image.fromarray(pixels).crop(box).resize((SIDE, SIDE), Image.BICUBIC)
-
-
-def studio(rng: np.random.Generator) -> Image.Image:
-    """What a catalogue shows things before: white or nearly so, a little darker towards one side."""
-    shades = rng.integers(245, 256) - rng.integers(0, 30, (2, 2)) * (rng.random() < 0.5)
-    return Image.fromarray(shades.astype(np.uint8)).resize((SIDE, SIDE), Image.BICUBIC).convert("RGB")
 
 
 def paste(rng, background: Image.Image, art: Image.Image, label: dict, *, share: float) -> tuple[Image.Image, dict]:
@@ -198,10 +191,10 @@ def compose_people(album: Album, backgrounds: Backgrounds, count: int):
 
 
 def compose_rendered(album: Album, backgrounds: Backgrounds, folder: Path, times: int, name: str, source: str,
-                     crowds: float = 0, catalogues: float = 0):  # fmt: skip
+                     crowds: float = 0):  # fmt: skip
     """One person or toy, seldom two, mostly before something out of focus; one in eight is held out.
 
-    Of those cut out a share of `crowds` is shown in rows of many, and one of `catalogues` alone before white.
+    A share of `crowds` of them, each cut out, is shown in rows of many.
     """
     paths = sorted(folder.glob("*.png"))
     for held_out, some in ((True, paths[::8]), (False, [path for i, path in enumerate(paths) if i % 8])):
@@ -214,10 +207,8 @@ def compose_rendered(album: Album, backgrounds: Backgrounds, folder: Path, times
                 side = int(image.width * rng.uniform(0.6, 1))
                 x, y = (int(rng.integers(0, length - side + 1)) for length in image.size)
                 image = image.crop((x, y, x + side, y + side)).resize((SIDE, SIDE), Image.LANCZOS)
-            elif (kind := rng.random()) < crowds:
+            elif crowds and rng.random() < crowds:
                 image = crowd(rng, image, some, backgrounds)
-            elif kind < crowds + catalogues:
-                image = lay(rng, studio(rng), image)
             else:
                 image = before_something(rng, image, some, backgrounds)
             album.add(f"{name}_{int(held_out)}_{i}", image, species=None, box=None, keypoints=None,
@@ -230,16 +221,10 @@ def before_something(rng, person: Image.Image, others: list[Path], backgrounds: 
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1, 8)))
     behind = [Image.open(others[rng.integers(len(others))])] if rng.random() < 0.25 else []
     for some in [*behind, person]:
-        lay(rng, image, some)
-    return image
-
-
-def lay(rng, image: Image.Image, person: Image.Image) -> Image.Image:
-    """`image` with the square `person` in it, at the lower edge or below."""
-    size = int(SIDE * rng.uniform(0.4, 1.5))
-    person = person.resize((size, size), Image.LANCZOS)
-    at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
-    image.paste(person, at, person)
+        size = int(SIDE * rng.uniform(0.4, 1.5))
+        some = some.resize((size, size), Image.LANCZOS)
+        at = int(rng.uniform(-0.2 * size, SIDE - 0.8 * size)), SIDE - int(size * rng.uniform(0.6, 1))
+        image.paste(some, at, some)
     return image
 
 
@@ -399,24 +384,6 @@ def compose_backs(album: Album, pictures: list[dict]):
                       source="nothing", held_out=False)  # fmt: skip
 
 
-def compose_cutouts(album: Album, backgrounds: Backgrounds, pictures: list[dict]):
-    """Animals cut out, half of them before white, the others before anything."""
-    for picture in pictures:
-        if picture["keypoints"] is None:
-            continue
-        name = f"cutout_{Path(picture['file']).stem}"
-        rng = np.random.default_rng(zlib.crc32(name.encode()))
-        image, points, box = cut_head(picture, room=0.9)
-        animal = cut_out(image, box)
-        if animal is not None:
-            ground = studio(rng) if rng.random() < 0.5 else backgrounds.draw(rng)
-            ground = ground.resize(image.size, Image.BICUBIC)
-            ground.paste(animal, (0, 0), animal)
-            label = {"species": SPECIES[picture["species"]], "box": box.round(1).tolist()}
-            album.add(name, ground, **label, keypoints=points.round(1).tolist(), source="cutout",
-                      pose=picture["pose"], held_out=False)  # fmt: skip
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "art", "things", "empty", "people", "toys", "dogs", "out"):
@@ -437,7 +404,7 @@ def main():
     compose_collages(album, empty, args.things, args.collages)
     compose_people(album, backgrounds, args.painted)
     compose_rendered(album, backgrounds, args.people, 2, "portrait", "people")
-    compose_rendered(album, backgrounds, args.toys, 2, "toy", "toys", crowds=0.3, catalogues=0.35)
+    compose_rendered(album, backgrounds, args.toys, 2, "toy", "toys", crowds=0.4)
     compose_rendered_dogs(album, backgrounds, args.dogs, times=2)
     compose_patterns(album, args.patterns)
     compose_art(album, backgrounds, args.art, args.times)
@@ -446,7 +413,6 @@ def main():
     compose_tongues(album, pictures, times=2)
     compose_turned(album, pictures, times={"threequarter": 3, "frontal": 1})
     compose_backs(album, pictures)
-    compose_cutouts(album, backgrounds, pictures)
     album.write()
     print(len(album.faces), "pictures in", args.out)
 

@@ -60,7 +60,6 @@ class Cloth:
     material: bpy.types.Material
     pile: float
     curl: float
-    is_dense: bool
 
 
 class Toy:
@@ -68,21 +67,15 @@ class Toy:
 
     def __init__(self, rng: random.Random):
         self.rng = rng
-        self.is_dense = rng.random() < 0.5
-        self.pile = rng.choice([0, 0.004, 0.006, 0.009, 0.013] if self.is_dense else [0, 0.008, 0.015, 0.03, 0.05])
-        self.curl = 0 if self.is_dense else rng.choice([0, 0, 0.006, 0.012])
-        self.main = self.cloth(draw_colour(rng, CLOTHS[:8]), is_spotted=rng.random() < 0.08)
-        self.second = self.cloth(draw_colour(rng, CLOTHS[2:6]))
-        self.suit = self.cloth(rng.choice(CLOTHS[5:])) if rng.random() < 0.1 else None
+        self.pile = rng.choice([0, 0, 0.008, 0.012, 0.015, 0.02, 0.03, 0.05])
+        self.curl = rng.choice([0, 0, 0.006, 0.012])
+        self.main, self.second = self.cloth(draw_colour(rng, CLOTHS[:8])), self.cloth(draw_colour(rng, CLOTHS[2:6]))
         self.thread = plain(rng.choice([BLACK, BLACK, (0.1, 0.04, 0.02), (0.5, 0.15, 0.2)]), roughness=0.8)
         self.head = Ball((0, 0, 0), (rng.uniform(0.32, 0.42), rng.uniform(0.26, 0.38), rng.uniform(0.28, 0.36)))
 
-    def cloth(self, colour, *, is_spotted: bool = False) -> Cloth:
+    def cloth(self, colour) -> Cloth:
         shade = [min(0.95, c * self.rng.uniform(0.8, 1.2)) for c in colour]
-        material = sewn(self.rng, shade, is_fine=self.is_dense)
-        if is_spotted:
-            add_spots(self.rng, material, self.rng.choice(CLOTHS))
-        return Cloth(material, self.pile, self.curl, self.is_dense)
+        return Cloth(sewn(self.rng, shade), self.pile, self.curl)
 
     def add(self, ball: Ball, cloth: Cloth, *, squareness: float = 1.0):
         thing = add_ball(cloth.material, *ball, squareness=squareness)
@@ -99,9 +92,7 @@ class Toy:
     def add_head(self):
         rng, (wide, high, deep) = self.rng, self.head.radii
         self.add(self.head, self.main, squareness=rng.uniform(0.8, 1.05))
-        if self.suit:  # its hood
-            self.add(Ball((0, 0.05, -0.12 * deep), (1.15 * wide, 1.15 * high, 1.02 * deep)), self.suit)
-        self.add_ears(self.suit or self.main)
+        self.add_ears()
         self.muzzle = self.add_muzzle()
         if rng.random() < 0.12:  # a mane
             mane = self.cloth(rng.choice(CLOTHS))
@@ -110,21 +101,20 @@ class Toy:
                 at = (1.0 * wide * math.cos(angle), 1.05 * high * math.sin(angle), -0.25 * deep)
                 self.add(Ball(at, (0.13, 0.13, 0.12)), mane)
 
-    def add_ears(self, cloth: Cloth):
+    def add_ears(self):
         rng, (wide, high, _) = self.rng, self.head.radii
-        kind = rng.choice(["round", "round", "pointed", "hanging", "lop", "tall", "wide", "none"])
-        size, lining = rng.uniform(0.8, 1.25), rng.choice([cloth, self.second, self.second])
+        kind = rng.choice(["round", "round", "pointed", "hanging", "tall", "wide", "none"])
+        size, lining = rng.uniform(0.8, 1.25), rng.choice([self.main, self.second, self.second])
         ears = {
             "round": Ball((0.72 * wide, 0.82 * high, -0.03), (0.15 * size, 0.15 * size, 0.06)),
             "pointed": Ball((0.6 * wide, 1.0 * high, -0.02), (0.13 * size, 0.2 * size, 0.06), (0, 0, -0.4)),
             "hanging": Ball((1.02 * wide, 0.1 * high, 0.02), (0.07, 0.26 * size, 0.15), (0, 0, 0.25)),
-            "lop": Ball((0.95 * wide, -0.3 * high, 0.05), (0.09, 0.42 * size, 0.14), (0, 0, 0.12)),
             "tall": Ball((0.4 * wide, 1.7 * high, -0.04), (0.1, 0.36 * size, 0.06), (0, 0, -rng.uniform(0.05, 0.5))),
             "wide": Ball((1.15 * wide, 0.2 * high, -0.03), (0.24 * size, 0.24 * size, 0.05), (0, -0.3, 0)),
         }
         if kind != "none":
             ear = ears[kind]
-            self.both(ear, cloth)
+            self.both(ear, self.main)
             (x, y, z), radii = ear.centre, [0.68 * r for r in ear.radii]
             self.both(Ball((x, y - 0.015, z + 0.04), tuple(radii), ear.turn), lining)
 
@@ -145,7 +135,7 @@ class Toy:
         elif kind == "snout":
             muzzle = Ball((0, low, 0.9 * deep), (0.14, 0.11, 0.12))
             self.add(muzzle, cloth, squareness=0.6)
-            self.both(Ball((0.05, low, 1.0 * deep + 0.11), (0.022, 0.03, 0.01)), Cloth(self.thread, 0, 0, False))
+            self.both(Ball((0.05, low, 1.0 * deep + 0.11), (0.022, 0.03, 0.01)), Cloth(self.thread, 0, 0))
         elif kind == "beak":
             muzzle = Ball((0, low, 0.9 * deep), (0.15, 0.06, 0.18))
             beak = self.cloth(rng.choice(CLOTHS[12:14]))
@@ -164,11 +154,10 @@ class Toy:
     def add_eyes(self):
         rng = self.rng
         x, y = rng.uniform(0.32, 0.6), rng.uniform(-0.05, 0.35)
-        kind = rng.choice(["bead"] * 5 + ["disc", "glass", "glass", "white", "stitched"])
+        kind = rng.choice(["bead", "bead", "bead", "disc", "glass", "glass", "white", "stitched"])
         size = rng.uniform(0.03, 0.06) * (1.8 if kind in ("glass", "white") else 1)
         black = plain(BLACK, roughness=rng.choice([0.04, 0.1, 0.5]))
-        iris, around = plain(WHITE if kind == "white" else rng.choice(IRISES), roughness=0.06), rng.random() < 0.2
-        patch, sunk = rng.uniform(1.8, 3.2), rng.uniform(0, 0.5)
+        iris, around = plain(WHITE if kind == "white" else rng.choice(IRISES), roughness=0.06), rng.random() < 0.15
         for side in (-1, 1):
             at, yaw = self.head.front(side * x, y), side * math.asin(x) * 0.8
             turn = (-0.6 * y, yaw, 0)
@@ -177,10 +166,10 @@ class Toy:
                 return at[0] + math.sin(yaw) * distance, at[1], at[2] + math.cos(yaw) * distance
 
             if around:
-                self.add(Ball(at, (patch * size, 1.1 * patch * size, 0.03), turn), self.second)
+                self.add(Ball(at, (2 * size, 2.2 * size, 0.03), turn), self.second)
             lift = 0.03 if around else 0.6 * self.pile
             if kind == "bead":
-                add_ball(black, out(lift - sunk * size), (size, size, size))
+                add_ball(black, out(lift), (size, size, size))
             elif kind == "disc":
                 add_ball(black, out(lift), (size, 1.1 * size, 0.015), turn)
             elif kind == "stitched":
@@ -224,22 +213,21 @@ class Toy:
         rng, (_, high, _) = self.rng, self.head.radii
         kind = rng.choice(["sits", "sits", "stands", "lies"])
         wide, tall = rng.uniform(0.24, 0.38), rng.uniform(0.3, 0.5)
-        coat = self.suit or self.main
-        belly = rng.choice([coat, coat, self.second])
+        belly = rng.choice([self.main, self.main, self.second])
         if kind == "lies":
-            self.add(Ball((0, -0.75 * high, -0.45), (wide, 0.27, 0.6)), coat)
-            self.both(Ball((0.24, -high - 0.05, 0.15), (0.1, 0.1, 0.28)), coat)
+            self.add(Ball((0, -0.75 * high, -0.45), (wide, 0.27, 0.6)), self.main)
+            self.both(Ball((0.24, -high - 0.05, 0.15), (0.1, 0.1, 0.28)), self.main)
             return
         y = -0.85 * high - tall
-        self.add(Ball((0, y, -0.05), (wide, tall, 0.85 * wide)), coat)
+        self.add(Ball((0, y, -0.05), (wide, tall, 0.85 * wide)), self.main)
         self.add(Ball((0, y - 0.02, 0.1), (0.7 * wide, 0.75 * tall, 0.7 * wide)), belly)
         arm = rng.uniform(0.3, 1.2)
-        self.both(Ball((wide + 0.1, y + 0.35 * tall, 0.08), (0.1, 0.26, 0.1), (-0.4, 0, arm)), coat)
+        self.both(Ball((wide + 0.1, y + 0.35 * tall, 0.08), (0.1, 0.26, 0.1), (-0.4, 0, arm)), self.main)
         if kind == "sits":
-            self.both(Ball((wide * 0.85, y - 0.75 * tall, 0.3), (0.13, 0.13, 0.3), (0, 0.35, 0)), coat)
+            self.both(Ball((wide * 0.85, y - 0.75 * tall, 0.3), (0.13, 0.13, 0.3), (0, 0.35, 0)), self.main)
             self.both(Ball((wide * 0.85 + 0.1, y - 0.75 * tall, 0.55), (0.11, 0.13, 0.06), (0, 0.35, 0)), self.second)
         else:
-            self.both(Ball((wide * 0.55, y - 1.1 * tall, 0.02), (0.13, 0.28, 0.14)), coat)
+            self.both(Ball((wide * 0.55, y - 1.1 * tall, 0.02), (0.13, 0.28, 0.14)), self.main)
 
     def add_dress(self):
         rng, (wide, high, _) = self.rng, self.head.radii
@@ -262,7 +250,7 @@ def draw_colour(rng, likely) -> tuple[float, float, float]:
 # ---------------------------------------------------------------- Blender
 
 
-def sewn(rng, colour, *, is_fine: bool):
+def sewn(rng, colour):
     """Cloth with a sheen and a grain."""
     material = plain(colour, roughness=0.95)
     tree = material.node_tree
@@ -271,9 +259,6 @@ def sewn(rng, colour, *, is_fine: bool):
     grain, bump = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeBump")
     grain.inputs["Scale"].default_value, grain.inputs["Detail"].default_value = rng.uniform(25, 110), 4
     bump.inputs["Strength"].default_value, bump.inputs["Distance"].default_value = rng.uniform(0.2, 0.9), 0.03
-    if is_fine:
-        grain.inputs["Scale"].default_value = rng.uniform(120, 400)
-        bump.inputs["Strength"].default_value = rng.uniform(0.1, 0.5)
     tree.links.new(grain.outputs["Fac"], bump.inputs["Height"])
     tree.links.new(bump.outputs["Normal"], surface["Normal"])
     spread = tree.nodes.new("ShaderNodeMapRange")
@@ -286,20 +271,6 @@ def sewn(rng, colour, *, is_fine: bool):
     tree.links.new(spread.outputs["Result"], shade.inputs["B"])
     tree.links.new(shade.outputs["Result"], surface["Base Color"])
     return material
-
-
-def add_spots(rng, material, colour):
-    tree = material.node_tree
-    spots, edge = tree.nodes.new("ShaderNodeTexVoronoi"), tree.nodes.new("ShaderNodeMath")
-    mix = tree.nodes.new("ShaderNodeMix")
-    spots.inputs["Scale"].default_value = rng.uniform(4, 14)
-    edge.operation, edge.inputs[1].default_value = "LESS_THAN", rng.uniform(0.3, 0.6)
-    mix.data_type, mix.inputs["B"].default_value = "RGBA", (*colour, 1)
-    base = tree.nodes["Principled BSDF"].inputs["Base Color"]
-    tree.links.new(spots.outputs["Distance"], edge.inputs[0])
-    tree.links.new(base.links[0].from_socket, mix.inputs["A"])
-    tree.links.new(edge.outputs["Value"], mix.inputs["Factor"])
-    tree.links.new(mix.outputs["Result"], base)
 
 
 def add_thread(places: list[tuple[float, float, float]], material, thick: float = 0.009):
@@ -318,17 +289,16 @@ def add_pile(rng, thing, cloth: Cloth, *, area: float):
     system = thing.modifiers.new("pile", "PARTICLE_SYSTEM").particle_system
     system.seed = rng.randrange(10**6)
     pile = system.settings
-    many, thick = (20000, 0.003) if cloth.is_dense else (9000, 0.006)
-    pile.type, pile.count, pile.use_advanced_hair = "HAIR", int(60 + many * area), True
+    pile.type, pile.count, pile.use_advanced_hair = "HAIR", int(60 + 9000 * area), True
     pile.hair_step = pile.render_step = 2
     pile.normal_factor, pile.factor_random = cloth.pile / 4, cloth.pile / 10
     pile.object_align_factor = (0, -rng.uniform(0, 0.4) * cloth.pile / 4, 0)
     pile.child_type, pile.rendered_child_count = "INTERPOLATED", 24
-    pile.clump_factor = rng.uniform(-0.1, 0.2 if cloth.is_dense else 0.6)
-    pile.brownian_factor = pile.roughness_1 = pile.roughness_2 = rng.uniform(0.003, 0.008 if cloth.is_dense else 0.02)
+    pile.clump_factor = rng.uniform(-0.1, 0.6)
+    pile.brownian_factor = pile.roughness_1 = pile.roughness_2 = rng.uniform(0.003, 0.02)
     if cloth.curl:
         pile.kink, pile.kink_amplitude, pile.kink_frequency = "CURL", cloth.curl, rng.uniform(2, 5)
-    pile.material, pile.radius_scale, pile.root_radius, pile.tip_radius = 1, 1, thick, thick / 3
+    pile.material, pile.radius_scale, pile.root_radius, pile.tip_radius = 1, 1, 0.006, 0.002
 
 
 def render_toy(rng: random.Random, panoramas: list[Path], side: int, path: Path):
