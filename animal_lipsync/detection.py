@@ -44,6 +44,8 @@ UPRIGHT = math.radians(15)
 """A head turned further than this in the picture is cut again, upright."""
 WELL_CUT = 0.7
 """Overlap of the box a head was cut by with the one then seen, below which it is cut again."""
+VERIFIED_AT = (1.5, 2.0)
+"""Sides of the two squares in which the verifier sees a head, over the head's; the wider one is mirrored."""
 
 
 @torch.inference_mode()
@@ -235,8 +237,8 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
 
 def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:
     """(N,) log odds that `boxes` (N, 4) of `frame` (H, W, 3) uint8 hold faces of animals."""
-    pixels = cut_frame(frame, crops_round(boxes, net.margin), net.size)
-    return net(torch.cat([pixels, pixels.flip(-1)])).unflatten(0, (2, -1)).mean(0)
+    near, wide = (cut_frame(frame, crops_round(boxes, margin), net.size) for margin in VERIFIED_AT)
+    return net(torch.cat([near, wide.flip(-1)])).unflatten(0, (2, -1)).mean(0)
 
 
 def face_features(head: Look, scores: Tensor, verified: Tensor) -> Tensor:

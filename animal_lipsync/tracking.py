@@ -25,7 +25,7 @@ APPEARANCE_WEIGHT = 1.5
 GAP_COST = 0.004
 """Cost of a frame in which it was not seen."""
 MAX_COST = 1.5
-SOON, NEARBY = 1.0, 1.0
+SOON, NEARBY = 2.0, 1.0
 """Within so many seconds, and so near over its size, the only head around is the one just lost, whatever it looks like:
 heads turn."""
 BRIDGE = 0.2

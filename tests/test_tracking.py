@@ -103,7 +103,7 @@ def test_a_head_that_looks_quite_different_after_it_turned_is_the_same_while_it_
     assert len(track_faces(turning, Fraction(25)).tracks) == 1
     watched = [frame((200, 100, int(t >= 20), "cat", int(t >= 20)), (320, 100, 2, "cat", 2)) for t in range(40)]
     assert len(track_faces(watched, Fraction(25)).tracks) == 3
-    later = [frame() if 20 <= t < 50 else turning[min(t, 39)] for t in range(70)]
+    later = [frame() if 20 <= t < 80 else turning[min(t, 39)] for t in range(100)]
     assert len(track_faces(later, Fraction(25)).tracks) == 2
 
 

@@ -32,7 +32,7 @@ from animal_lipsync.detection import (
 )
 from animal_lipsync.detector import POINTS, WEIGHTS, Detector, KeypointNet
 
-STRANGERS = 3.3
+STRANGERS = 4.2
 """How many times commoner what is no face is taken to be in an artist's folder than where the scores are fitted."""
 
 
