@@ -44,8 +44,10 @@ UPRIGHT = math.radians(15)
 """A head turned further than this in the picture is cut again, upright."""
 WELL_CUT = 0.7
 """Overlap of the box a head was cut by with the one then seen, below which it is cut again."""
-VERIFIED_AT = (1.5, 2.0)
-"""Sides of the two squares in which the verifier sees a head, over the head's; the wider one is mirrored."""
+HEAD_AT, MOUTH_AT, VERIFIED_AT = (1.0, 1.25), (0.65, 0.85), (1.5, 2.0)
+"""Sides of the two squares in which each network sees a head, over the head's; the wider one is mirrored."""
+SURER = 4
+"""Of two looks at a point, one that spreads it twice as far counts two to the power of so much less."""
 
 
 @torch.inference_mode()
@@ -153,15 +155,12 @@ def place_keypoints(
     if not len(boxes):
         return Detections.none(width, height)
     head, boxes = look_at_heads(frame, boxes, detector.head, refine=refine)
-    points, score = head.points[:, :POINTS].clone(), head.score[:, :POINTS].clone()
-    features = face_features(head, scores, verify_faces(frame, boxes, detector.verifier))
+    points, score = head.points[:, :POINTS].clone(), point_scores(detector.head, head)[:, :POINTS]
+    features = face_features(scores, head.species, score, verify_faces(frame, boxes, detector.verifier))
     scores = face_scores(detector.trust, features)
     if (likely := scores >= enough).any():
-        side = (boxes[likely, 2:] - boxes[likely, :2]).amax(1).clamp_min(1)
-        middle, roll = points[likely][:, MOUTH_POINTS].mean(1), face_roll(points[likely])
-        crops = torch.cat([middle, torch.stack([detector.mouth.margin * side, roll], 1)], 1)
-        mouth, rows = look(detector.mouth, frame, crops), likely.nonzero()
-        points[rows, MOUTH_POINTS], score[rows, MOUTH_POINTS] = mouth.points, mouth.score
+        mouth, rows = look_at_mouths(frame, boxes[likely], points[likely], detector.mouth), likely.nonzero()
+        points[rows, MOUTH_POINTS], score[rows, MOUTH_POINTS] = mouth.points, point_scores(detector.mouth, mouth)
     appearance = F.normalize(F.adaptive_avg_pool2d(head.pixels, 4).flatten(1) - 0.4, dim=1)
     return Detections(
         width=width,
@@ -178,61 +177,83 @@ def place_keypoints(
 def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: bool) -> tuple[Look, Tensor]:
     """What the head network sees in `boxes` (N, 4), and these, or where it sees them.
 
-    A head cut badly, or not upright, is cut again; of both looks the one that leaves less doubt counts, as a head in
-    profile looks like one that is turned in the picture.
+    A head cut badly, or not upright, is cut again; the cut that leaves less doubt counts, as a head in profile looks
+    like one that is turned in the picture.
     """
     limits = boxes.new_tensor(frame.shape[1::-1] * 2)
 
-    head = look(net, frame, crops_round(boxes, net.margin))
+    head = look(net, frame, crops_round(boxes), HEAD_AT)
     seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
     roll = face_roll(head.points)
     roll = torch.where(roll.abs() > UPRIGHT, roll, 0)
     is_off = (box_iou(boxes, seen).diagonal() < WELL_CUT) & refine
-    if is_off.any() or roll.any():
-        again = look(net, frame, crops_round(torch.where(is_off[:, None], seen, boxes), net.margin, roll))
-        is_surer = again.doubt[:, :POINTS].mean(1) < head.doubt[:, :POINTS].mean(1)
-        head = Look(
-            *(torch.where(is_surer.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(head, again, strict=True))
-        )
+    if len(doubtful := (is_off | (roll != 0)).nonzero()[:, 0]):
+        boxes_again = torch.where(is_off[:, None], seen, boxes)[doubtful]
+        again = look(net, frame, crops_round(boxes_again, roll=roll[doubtful]), HEAD_AT)
+        is_surer = again.doubt[:, :POINTS].mean(1) < head.doubt[doubtful, :POINTS].mean(1)
+        for part, better in zip(head, again, strict=True):
+            part[doubtful[is_surer]] = better[is_surer]
         seen = box_of_sides(head.points[:, POINTS:]).clamp_min(0).minimum(limits)
     return head, seen if refine else boxes
 
 
-def crops_round(boxes: Tensor, margin: float, roll: Tensor | float = 0.0) -> Tensor:
+def look_at_mouths(frame: Tensor, boxes: Tensor, points: Tensor, net: KeypointNet) -> Look:
+    """What the mouth network sees of the heads in `boxes` (N, 4), their `points` (N, 9, 2) known roughly."""
+    crops = crops_round(boxes, roll=face_roll(points))
+    crops[:, :2] = points[:, MOUTH_POINTS].mean(1)
+    return look(net, frame, crops, MOUTH_AT)
+
+
+def crops_round(boxes: Tensor, margin: float = 1.0, roll: Tensor | float = 0.0) -> Tensor:
     """(N, 4) squares about the middles of boxes (N, 4), of `margin` times the larger side, turned by `roll` (N,)."""
     side = margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
     return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, torch.stack([side, torch.zeros_like(side) + roll], 1)], 1)
 
 
 class Look(NamedTuple):
-    """What a keypoint network sees in N crops, each looked at as it is and mirrored."""
+    """What a keypoint network sees of N heads, each looked at from near and, mirrored, with more round it."""
 
     points: Tensor
     """(N, K, 2) pixels of the frame."""
-    score: Tensor
-    """(N, K) in [0, 1]: that the point can be seen and lies within 5 % of the head's size."""
     doubt: Tensor
-    """(N, K) how far the point might be off, over the head's size; what the score is made of."""
+    """(N, K) how far the point might be off, over the head's size."""
+    seen: Tensor
+    """(N, K) probability that the point can be seen."""
     species: Tensor
     """(N, 5) probabilities of `SPECIES`; the last is that there is no face."""
     pixels: Tensor
-    """(N, 3, S, S) in [0, 1], the crops."""
+    """(N, 3, S, S) in [0, 1], the wider squares."""
 
 
-def look(net: KeypointNet, frame: Tensor, crops: Tensor) -> Look:
-    """Cut `crops` (N, 4) out of `frame` (H, W, 3) uint8 and place the keypoints."""
-    pixels = cut_frame(frame, crops, net.size)
-    heat, seen, species = net(torch.cat([pixels, pixels.flip(-1)]))
+def look(net: KeypointNet, frame: Tensor, crops: Tensor, at: tuple[float, float]) -> Look:
+    """Place the keypoints in squares `at` times as large as `crops` (N, 4), the heads in `frame` (H, W, 3) uint8."""
+    near, wide = (crops * crops.new_tensor([1, 1, side, 1]) for side in at)
+    pixels = [cut_frame(frame, squares, net.size) for squares in (near, wide)]
+    heat, seen, species = net(torch.cat([pixels[0], pixels[1].flip(-1)]))
     (plain, mirrored), spread = (part.unflatten(0, (2, -1)) for part in place_points(heat))
-    mirrored = mirrored[:, net.mirror] * mirrored.new_tensor([-1, 1])
-    spread = (spread[0] + spread[1][:, net.mirror]) / 2
-    doubt = (spread + (plain - mirrored).norm(dim=-1) / 2) * net.margin / 2
+    places = torch.stack(
+        [to_frame(plain, near), to_frame(mirrored[:, net.mirror] * mirrored.new_tensor([-1, 1]), wide)]
+    )
+    spread = torch.stack([at[0] / 2 * spread[0], at[1] / 2 * spread[1][:, net.mirror]])
+    weight = weigh(spread)
+    points = (weight[..., None] * places).sum(0)
+    apart = (places - points).norm(dim=-1) / crops[:, 2, None]
     seen = seen.unflatten(0, (2, -1))
     seen = ((seen[0] + seen[1][:, net.mirror]) / 2).sigmoid()
-    offset, slope = net.calibration
-    score = seen * (offset + slope * doubt.log()).sigmoid()
     species = species.softmax(-1).unflatten(0, (2, -1)).mean(0)
-    return Look(to_frame((plain + mirrored) / 2, crops), score, doubt, species, pixels)
+    return Look(points, (weight * (spread + apart)).sum(0), seen, species, pixels[1])
+
+
+def weigh(spread: Tensor) -> Tensor:
+    """How much each of two looks counts for a point, (2, N, K) that sum to 1, by how far it spreads it (2, N, K)."""
+    weight = (spread.amin(0) / spread) ** SURER
+    return weight / weight.sum(0)
+
+
+def point_scores(net: KeypointNet, seen: Look) -> Tensor:
+    """(N, K) probabilities that the points can be seen and lie within 5 % of the head's size."""
+    offset, slope = net.calibration
+    return seen.seen * (offset + slope * seen.doubt.log()).sigmoid()
 
 
 def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:
@@ -241,10 +262,10 @@ def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:
     return net(torch.cat([near, wide.flip(-1)])).unflatten(0, (2, -1)).mean(0)
 
 
-def face_features(head: Look, scores: Tensor, verified: Tensor) -> Tensor:
+def face_features(scores: Tensor, species: Tensor, sure: Tensor, verified: Tensor) -> Tensor:
     """(4, N) what tells a face from something else: log odds that one was found, is seen, has its points right, and is
     an animal's with what is round it."""
-    is_face, is_right = -torch.logit(head.species[:, -1], 1e-3), torch.logit(head.score[:, :POINTS], 1e-3).mean(1)
+    is_face, is_right = -torch.logit(species[:, -1], 1e-3), torch.logit(sure, 1e-3).mean(1)
     return torch.stack([torch.logit(scores, 1e-2), is_face, is_right, verified.clamp(-7, 7)])
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from animal_lipsync.boxes import box_iou, box_of_sides, sides_of_box, suppress_overlaps
 from animal_lipsync.detection import (
+    HEAD_AT,
     UPRIGHT,
     crops_round,
     detect_faces,
@@ -21,6 +22,7 @@ from animal_lipsync.detection import (
     look,
     look_at_heads,
     verify_faces,
+    weigh,
 )
 from animal_lipsync.detector import MIRROR, POINTS, WEIGHTS, Detector, expected_points, load_detector, place_points
 from animal_lipsync.following import follow_faces
@@ -203,6 +205,13 @@ def test_a_head_is_verified_and_neither_a_part_of_it_nor_what_lies_beside_it_is(
     assert head > 1 and max(others) < -1
 
 
+def test_of_two_looks_at_a_point_the_one_that_spreads_it_less_counts_more():
+    spread = torch.tensor([[[0.1, 0.1, 1e-4]], [[0.1, 0.2, 1.0]]])
+    weight = weigh(spread)
+    assert torch.allclose(weight, torch.tensor([[[1 / 2, 16 / 17, 1.0]], [[1 / 2, 1 / 17, 0.0]]]))
+    assert torch.allclose(weigh(7 * spread), weight)
+
+
 @needs_pictures
 @pytest.mark.parametrize("name", ["n02119789_kit_fox", "n02510455_giant_panda", "n02096585_Boston_bull"])
 def test_of_two_looks_at_a_head_that_seems_turned_the_one_with_less_doubt_counts(name):
@@ -211,8 +220,8 @@ def test_of_two_looks_at_a_head_that_seems_turned_the_one_with_less_doubt_counts
     frame, boxes = load_frame(pixels, torch.device("cpu")), torch.tensor([label["box"]]).float()
     net = load_detector().head
     with torch.inference_mode():
-        looks = [look(net, frame, crops_round(boxes, net.margin))]
-        looks += [look(net, frame, crops_round(boxes, net.margin, face_roll(looks[0].points)))]
+        looks = [look(net, frame, crops_round(boxes), HEAD_AT)]
+        looks += [look(net, frame, crops_round(boxes, roll=face_roll(looks[0].points)), HEAD_AT)]
         seen, _ = look_at_heads(frame, boxes, net, refine=False)
     assert abs(face_roll(looks[0].points)) > UPRIGHT
     surer = min(looks, key=lambda one: one.doubt[:, :POINTS].mean())

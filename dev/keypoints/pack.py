@@ -23,38 +23,41 @@ from animal_lipsync.detection import (
     CANDIDATE,
     CANDIDATES,
     face_features,
-    face_roll,
     face_scores,
     find_boxes,
-    look,
     look_at_heads,
+    look_at_mouths,
+    point_scores,
     verify_faces,
 )
-from animal_lipsync.detector import POINTS, WEIGHTS, Detector, KeypointNet
+from animal_lipsync.detector import MOUTH_POINTS, POINTS, WEIGHTS, Detector
 
 STRANGERS = 4.2
 """How many times commoner what is no face is taken to be in an artist's folder than where the scores are fitted."""
 
 
 @torch.no_grad()
-def doubts_and_errors(net: KeypointNet, pictures: list[dict]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Over all points labelled as seen: log of the doubt, and the error as a share of the head."""
-    doubts, errors = [], []
+def doubts_and_errors(detector: Detector, pictures: list[dict]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Of the head network and the mouth network, over all points labelled as seen: log of the doubt, and the error as a
+    share of the head."""
+    found = {"head": ([], []), "mouth": ([], [])}
     for picture in pictures:
         frame = picture["mips"][0][0].permute(1, 2, 0).contiguous()
-        x1, y1, x2, y2 = picture["box"].tolist()
-        size, truth = max(x2 - x1, y2 - y1), picture["keypoints"][[point for point in net.points if point < POINTS]]
-        is_mouth = len(net.points) < 9
+        size = (picture["box"][2:] - picture["box"][:2]).max()
         for _ in range(4):
-            middle = truth[:, :2].mean(0) if is_mouth else torch.tensor([(x1 + x2) / 2, (y1 + y2) / 2])
-            middle = middle + (0.03 if is_mouth else 0.05) * size * torch.randn(2)
-            side = net.margin * size * torch.exp(0.1 * torch.randn(1))
-            roll = face_roll(picture["keypoints"][None, :, :2]) if is_mouth else torch.zeros(1)
-            seen = look(net, frame, torch.cat([middle, side, roll])[None])
-            keep, count = truth[:, 2] > 0, len(truth)
-            doubts.append(seen.doubt[0, :count][keep])
-            errors.append((seen.points[0, :count] - truth[:, :2]).norm(dim=-1)[keep] / size)
-    return torch.cat(doubts).log(), torch.cat(errors)
+            box = (picture["box"] + (0.05 * size * torch.randn(2)).repeat(2))[None]
+            middle, grown = (box[:, :2] + box[:, 2:]) / 2, torch.exp(0.1 * torch.randn(1))
+            box = torch.cat([middle + grown * (box[:, :2] - middle), middle + grown * (box[:, 2:] - middle)], 1)
+            head, _ = look_at_heads(frame, box, detector.head, refine=False)
+            mouth = look_at_mouths(frame, box, head.points[:, :POINTS], detector.mouth)
+            for (doubts, errors), seen, points in zip(
+                found.values(), (head, mouth), (range(POINTS), MOUTH_POINTS), strict=True
+            ):
+                truth = picture["keypoints"][list(points)]
+                keep = truth[:, 2] > 0
+                doubts.append(seen.doubt[0, : len(truth)][keep])
+                errors.append((seen.points[0, : len(truth)] - truth[:, :2]).norm(dim=-1)[keep] / size)
+    return {name: (torch.cat(doubts).log(), torch.cat(errors)) for name, (doubts, errors) in found.items()}
 
 
 @torch.no_grad()
@@ -74,7 +77,8 @@ def judge_candidates(detector: Detector, pictures: list[dict], min_score: float)
             overlap = box_iou(boxes, picture["box"][None])[:, 0]
             right, clear = overlap > 0.5, (overlap > 0.5) | (overlap < 0.2)
         all_scores.append(scores[clear])
-        features.append(face_features(head, scores, verify_faces(frame, boxes, detector.verifier))[:, clear])
+        sure, verified = point_scores(detector.head, head)[:, :POINTS], verify_faces(frame, boxes, detector.verifier)
+        features.append(face_features(scores, head.species, sure, verified)[:, clear])
         is_face.append(right[clear])
     return torch.cat(all_scores), torch.cat(features, 1), torch.cat(is_face)
 
@@ -119,9 +123,8 @@ def main():
     all_held_out = [p for p in pictures if p["held_out"] and p["source"] == "oxford"]
     more = [p for p in pictures if p["source"] != "oxford"]
     held_out = [p for p in all_held_out if p["keypoints"] is not None]
-    for name in ("head", "mouth"):
+    for name, (doubt, error) in doubts_and_errors(detector, held_out).items():
         net = getattr(detector, name)
-        doubt, error = doubts_and_errors(net, held_out)
         net.calibration.copy_(logistic(doubt[None], error < 0.05))
         sure = (net.calibration[0] + net.calibration[1] * doubt).sigmoid()
         near = 100 * (error < 0.05).float().mean()
