@@ -32,7 +32,7 @@ from animal_lipsync.detection import (
 )
 from animal_lipsync.detector import MOUTH_POINTS, POINTS, WEIGHTS, Detector
 
-STRANGERS = 4.2
+STRANGERS = 5.5
 """How many times commoner what is no face is taken to be in an artist's folder than where the scores are fitted."""
 
 
