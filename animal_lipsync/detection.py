@@ -228,12 +228,11 @@ class Look(NamedTuple):
 def look(net: KeypointNet, frame: Tensor, crops: Tensor, at: tuple[float, float]) -> Look:
     """Place the keypoints in squares `at` times as large as `crops` (N, 4), the heads in `frame` (H, W, 3) uint8."""
     near, wide = (crops * crops.new_tensor([1, 1, side, 1]) for side in at)
-    pixels = [cut_frame(frame, squares, net.size) for squares in (near, wide)]
-    heat, seen, species = net(torch.cat([pixels[0], pixels[1].flip(-1)]))
+    near_pixels, wide_pixels = (cut_frame(frame, squares, net.size) for squares in (near, wide))
+    heat, seen, species = net(torch.cat([near_pixels, wide_pixels.flip(-1)]))
     (plain, mirrored), spread = (part.unflatten(0, (2, -1)) for part in place_points(heat))
-    places = torch.stack(
-        [to_frame(plain, near), to_frame(mirrored[:, net.mirror] * mirrored.new_tensor([-1, 1]), wide)]
-    )
+    mirrored = mirrored[:, net.mirror] * mirrored.new_tensor([-1, 1])
+    places = torch.stack([to_frame(plain, near), to_frame(mirrored, wide)])
     spread = torch.stack([at[0] / 2 * spread[0], at[1] / 2 * spread[1][:, net.mirror]])
     weight = weigh(spread)
     points = (weight[..., None] * places).sum(0)
@@ -241,7 +240,7 @@ def look(net: KeypointNet, frame: Tensor, crops: Tensor, at: tuple[float, float]
     seen = seen.unflatten(0, (2, -1))
     seen = ((seen[0] + seen[1][:, net.mirror]) / 2).sigmoid()
     species = species.softmax(-1).unflatten(0, (2, -1)).mean(0)
-    return Look(points, (weight * (spread + apart)).sum(0), seen, species, pixels[1])
+    return Look(points, (weight * (spread + apart)).sum(0), seen, species, wide_pixels)
 
 
 def weigh(spread: Tensor) -> Tensor:
@@ -250,10 +249,10 @@ def weigh(spread: Tensor) -> Tensor:
     return weight / weight.sum(0)
 
 
-def point_scores(net: KeypointNet, seen: Look) -> Tensor:
+def point_scores(net: KeypointNet, looked: Look) -> Tensor:
     """(N, K) probabilities that the points can be seen and lie within 5 % of the head's size."""
     offset, slope = net.calibration
-    return seen.seen * (offset + slope * seen.doubt.log()).sigmoid()
+    return looked.seen * (offset + slope * looked.doubt.log()).sigmoid()
 
 
 def verify_faces(frame: Tensor, boxes: Tensor, net: FaceVerifier) -> Tensor:

@@ -145,7 +145,7 @@ class KeypointNet(nn.Module):
     Args:
         points: indices into `animal9`, the middles of the box's sides after it.
         size: pixels along one side of the crop.
-        margin: side of the crop over the larger side of the head box.
+        margin: side of the crop over the larger side of the head box, in training.
         deepest: channels of the coarsest features.
     """
 

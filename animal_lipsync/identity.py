@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .detection import crops_round
 from .detector import Detector, load_detector
 from .head_crops import cut_frame, load_frame
 
@@ -43,9 +44,7 @@ def look_of_heads(pixels: np.ndarray, boxes: np.ndarray, *, detector: Detector |
 def head_features(frame: Tensor, boxes: Tensor, detector: Detector) -> Tensor:
     """(N, 384) of heads (N, 4) in a frame (H, W, 3) uint8: means and, of the finer layers, deviations over the crop."""
     net = detector.head
-    side = net.margin * (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp_min(1)
-    crops = torch.stack([*((boxes[:, :2] + boxes[:, 2:]) / 2).T, side, 0 * side], 1).to(frame.device)
-    pixels = cut_frame(frame, crops, net.size)
+    pixels = cut_frame(frame, crops_round(boxes, net.margin).to(frame.device), net.size)
     quarter, eighth, deep = net.pyramid(torch.cat([pixels, pixels.flip(-1)]))
     parts = [deep.mean((2, 3))]
     for layer in (eighth, quarter):
