@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SURE = 0.5
 """Score of a face below which its points had better be looked at."""
 
+SURE_OF_MOUTH = 0.65
+"""The same for where its lips meet."""
+
 LEAST = 0.05
 """Score of the best candidate that is worth telling of."""
 
@@ -140,6 +143,15 @@ def describe(faces: Faces, speaker: int | None = None) -> list[str]:
     if speaker is not None and len(names) > 1:
         lines.append(f"Face {speaker} speaks.")
     for i, score in enumerate(faces.scores):
-        if score < SURE and speaker in (None, i):
+        if speaker not in (None, i):
+            continue
+        track, sure = faces.tracks[i], faces.tracks[i].mouth_score
+        doubtful = track.visible & (sure < SURE_OF_MOUTH)
+        if score < SURE:
             lines.append(f"Not sure about face {i} ({score:.2f}): look at its points before you go on.")
+        elif doubtful.any():
+            worst = int(np.where(doubtful, sure, 1).argmin())
+            where = f" in {doubtful.sum()} of {len(track)} frames, least in frame {worst}" if len(track) > 1 else ""
+            where += f" ({sure[worst]:.2f}): look at its points before you go on."
+            lines.append(f"Not sure where the mouth of face {i} is{where}")
     return lines

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from .documents import LARGEST, FormatError, get_field, load_document, to_array, to_count, to_frame_rate, to_number
-from .schemas import SCHEMAS
+from .schemas import LOWER_LIP, SCHEMAS, UPPER_LIP
 
 CHANNELS = (
     "jaw_open",
@@ -108,6 +108,11 @@ class FaceTrack:
             score=self.score[frames],
             visible=self.visible[frames],
         )
+
+    @property
+    def mouth_score(self) -> np.ndarray:
+        """(T,) float32 in [0, 1]: how sure it is where the lips meet."""
+        return self.score[:, [UPPER_LIP, LOWER_LIP]].mean(1)
 
     def shifted(self, x: float, y: float) -> FaceTrack:
         """The same face seen from a frame whose origin lies at (x, y) of this one."""

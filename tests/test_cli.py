@@ -172,7 +172,7 @@ def test_detect_finds_the_sample_animal(report):
     picture, face = sample_fox()
     write_picture("fox.png", to_pixels(picture)[0])
     told = report("detect", "fox.png", "-o", "faces.json", "--draw", "drawn.png")
-    assert told["output"] == "faces.json" and len(told["faces"]) == 1
+    assert told["output"] == "faces.json" and len(told["faces"]) == 1 and told["faces"][0]["mouth_score"] > 0.8
     found = Faces.from_json(Path("faces.json").read_text())
     off = np.linalg.norm(found.tracks[0].keypoints[0] - face.keypoints[0], axis=1)
     assert off.max() < 0.15 * (face.boxes[0, 2] - face.boxes[0, 0])

@@ -54,7 +54,13 @@ def run(options: argparse.Namespace) -> dict:
         frame = telling_frame(faces)
         write_picture(options.draw, draw_faces(next(clip.read_from(frame)), faces, frame))
     found = [
-        {"id": i, "species": track.species, "score": round(score, 3), "frames": int(track.visible.sum())}
+        {
+            "id": i,
+            "species": track.species,
+            "score": round(score, 3),
+            "mouth_score": round(float(track.mouth_score[track.visible].min()), 3),
+            "frames": int(track.visible.sum()),
+        }
         for i, (track, score) in enumerate(zip(faces.tracks, faces.scores, strict=True))
     ]
     return {"output": options.output, "faces": found}
