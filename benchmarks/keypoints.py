@@ -12,6 +12,8 @@ Terms:
                over points labelled as seen, by hand, without sight of any network's proposal; "given box": the label's
                box is used; "end to end": the detector's
     seam, ...  the same for points 5 and 6; mouth corners 3 and 4; chin 7
+    doubted    share of the found heads that the artist is told to look at, and "end to end" of the seams of these and
+               of all others
 """
 
 import argparse
@@ -34,6 +36,7 @@ from train import is_held_out  # noqa: E402
 
 from animal_lipsync.detection import detect_faces, keypoints_in_boxes  # noqa: E402
 from animal_lipsync.detector import load_detector  # noqa: E402
+from animal_lipsync.finding import SURE, SURE_OF_MOUTH  # noqa: E402
 from animal_lipsync.following import follow_faces  # noqa: E402
 from animal_lipsync.tracking import track_faces  # noqa: E402
 
@@ -74,7 +77,7 @@ def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 
     Args:
         enough: IoU with the label from which a face counts as found; less where labels box the face, not the head.
     """
-    found, false, sure, given, whole, scores, names, right_species = [], 0, [], [], [], [], [], []
+    found, false, sure, given, whole, scores, names, right_species, doubted = [], 0, [], [], [], [], [], [], []
     for path, labels in pictures.items():
         pixels = np.asarray(Image.open(path).convert("RGB"))
         faces = detect_faces(pixels, min_score=min_score)
@@ -85,9 +88,11 @@ def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 
             sure += [not is_false] * (score >= 0.5)
         placed = keypoints_in_boxes(pixels, np.array(boxes).reshape(-1, 4))
         for label, box, track in zip(labels, boxes, placed.tracks, strict=True):
-            best = max(faces.tracks, key=lambda track: overlap(track.boxes[0], box), default=None)
-            hit = best is not None and overlap(best.boxes[0], box) >= enough
+            overlaps = [overlap(track.boxes[0], box) for track in faces.tracks]
+            hit = max(overlaps, default=0) >= enough
+            best, score = (seen[int(np.argmax(overlaps))] if hit else None for seen in (faces.tracks, faces.scores))
             found.append(hit)
+            doubted.append(hit and (score < SURE or best.mouth_score[0] < SURE_OF_MOUTH))
             names.append(f"{label['species']} {label.get('pose', '')}".strip())
             right_species += [best.species == label["species"]] if hit else []
             is_labelled = label.get("keypoints") is not None
@@ -96,7 +101,7 @@ def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 
             scores.append(track.score[0])
     result = {"pictures": len(pictures), "faces": len(found), "false": false / len(pictures), "right": mean(sure)}
     if found:
-        given, whole, scores = np.array(given), np.array(whole), np.array(scores)
+        given, whole, scores, doubted = np.array(given), np.array(whole), np.array(scores), np.array(doubted)
         result |= {
             "found": mean(found),
             "species right": mean(right_species),
@@ -104,6 +109,9 @@ def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 
             "end to end": by_group(whole),
             "score of good points": average(scores[given < 5]),
             "score of bad points": average(scores[given >= 5]),
+            "doubted": 100 * float(doubted.sum()) / max(1, sum(found)),
+            "seam of doubted": by_group(whole[doubted])["seam"],
+            "seam of others": by_group(whole[~doubted])["seam"],
         }
         for kind in (NOT_PROFILE, *sorted(set(names))):
             rows = [i for i, name in enumerate(names) if name == kind or kind == NOT_PROFILE and "profile" not in name]
@@ -213,6 +221,9 @@ def main():
             print(("" if kind == "given box" else f"\n{'':57}") + f"{kind:>13}", end="")
             print("".join(f"{row[kind][group]:9.2f}" for group in GROUPS), end="")
         print()
+        if np.isfinite(row.get("seam of others", np.nan)):
+            seams = f"{row['seam of doubted']:.2f}, of all others {row['seam of others']:.2f}"
+            print(f"  doubted {row['doubted']:.1f} %, the seams of these {seams}")
         for kind in (key for key, value in row.items() if isinstance(value, dict) and "faces" in value):
             part = row[kind]
             print(f"  {kind:28}{part['faces']:6}{part['found']:7.1f}{'end to end':>29}", end="")
