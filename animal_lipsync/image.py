@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,17 +34,29 @@ SIDE_BUDGET = 16_384
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+READABLE = (*SUFFIXES, ".avif", *(HEIC_SUFFIXES if find_spec("pillow_heif") else ()))
+
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+HEIC_REMEDY = "Pictures of an iPhone (HEIC) need one more package: pip install pillow-heif; or share them as JPEG"
+
+
+class _RefusedPicture(ValueError):
+    """It is a picture, but cannot be used."""
+
 
 def is_picture(path: str | os.PathLike) -> bool:
     """Whether the file is a still picture, as opposed to a clip; an animated GIF or PNG is a clip.
 
-    One that is too large or damaged counts as a picture if its suffix says so, and `read_picture` tells what is wrong.
+    One that is damaged counts as a picture if its suffix says so, and `read_picture` tells what is wrong.
     """
     try:
         with _opened(path) as image:
             return image.format not in ("GIF", "PNG") or getattr(image, "n_frames", 1) == 1
+    except _RefusedPicture:
+        return True
     except ValueError:
-        return Path(path).suffix.lower() in (*SUFFIXES, ".avif")
+        return Path(path).suffix.lower() in READABLE
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:
@@ -52,7 +65,8 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     Of an animated WebP or AVIF it is the first one.
 
     Raises:
-        ValueError: missing, empty, damaged, not a picture, or larger than `PIXEL_BUDGET` or `SIDE_BUDGET`.
+        ValueError: missing, empty, damaged, not a picture, larger than `PIXEL_BUDGET` or `SIDE_BUDGET`, or a HEIC
+            without pillow-heif.
     """
     with _opened(path) as image:
         if image.format in ("WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
@@ -115,21 +129,38 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked here, and of odd EXIF
-            with Image.open(path) as image:
+            with _heic(path) if _is_heic(path) else Image.open(path) as image:
                 if image.width * image.height > PIXEL_BUDGET or max(image.size) > SIDE_BUDGET:
                     raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
                 yield image
     except Image.DecompressionBombError as error:
-        raise ValueError(
+        raise _RefusedPicture(
             f"The picture {path} is too large ({error}); the most is {PIXEL_BUDGET // 1_000_000} megapixels "
             f"and {SIDE_BUDGET} pixels a side. Make it smaller."
         ) from None
+    except _RefusedPicture:
+        raise
     except UnidentifiedImageError:
         raise ValueError(f"{path} is not a picture that can be read; save it as PNG or JPEG.") from None
     except Exception as error:  # Pillow's decoders raise OSError, RuntimeError, TypeError, struct.error and others
         if is_out_of_memory(error):
             raise
         raise ValueError(f"The picture {path} is damaged ({error}); save or download it again.") from None
+
+
+def _is_heic(path: Path) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(64)
+    # an AVIF may begin as a HEIC does, and names itself after that
+    return start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS and b"avif" not in start
+
+
+def _heic(path: Path) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise _RefusedPicture(f"{path} cannot be read. {HEIC_REMEDY}.") from None
+    return HeifImageFile(path)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

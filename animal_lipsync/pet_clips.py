@@ -24,14 +24,13 @@ from .dataset import DOCUMENT, PetDataset, PieceEntry, piece_path
 from .detection import detect_faces
 from .files import make_folder, write_target, write_text
 from .identity import ALIKE, SURELY_ALIKE, look_of_heads, look_of_most, mean_look
-from .image import SUFFIXES
+from .image import READABLE
 from .pet_clips_page import Overview, pet_clips_page
 from .sightings import Sighting, Sightings
 from .workers import WorkerDied, share_out
 
 VERSION = 3
 """To be raised when the same clip would be cut into something else."""
-PICTURES = (*SUFFIXES, ".avif")
 CLIPS = (
     ".mp4",
     ".mov",
@@ -242,7 +241,7 @@ def _find_sources(clips: Path, output: Path) -> tuple[list[_Source], list[str]]:
             origin = os.fsencode(path.relative_to(clips)).decode("utf-8", "replace").replace(os.sep, "/")
             if name.startswith(".") or not path.is_file():
                 continue
-            if path.suffix.lower() not in (*PICTURES, *CLIPS):
+            if path.suffix.lower() not in (*READABLE, *CLIPS):
                 ignored.append(origin)
                 continue
             try:

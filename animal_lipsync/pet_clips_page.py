@@ -11,6 +11,7 @@ from html import escape
 import numpy as np
 
 from .dataset import PetDataset, PieceEntry
+from .image import HEIC_REMEDY, HEIC_SUFFIXES
 from .sightings import Sighting
 
 ENOUGH = 30.0
@@ -19,7 +20,6 @@ OPEN = 0.4
 """Half widths of the mouth from which on it counts as open."""
 WIDEST, STEPS = 1.2, 24
 """Of the histogram: its right end, in half widths, and its columns."""
-HEIC = "Pictures of an iPhone (HEIC) are not read: share them as JPEG, or export them so from Photos"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
 .totals { display: flex; flex-wrap: wrap; gap: 2rem; margin: 1rem 0 }
@@ -115,8 +115,8 @@ def pet_clips_page(told: Overview) -> str:
     lines = "".join(f"<p>{escape(line)}</p>" for line in advice(told.dataset))
     openings = [one.opening for _, one in kept]
     ignored = ", ".join(escape(name) for name in told.ignored)
-    if any(name.lower().endswith((".heic", ".heif")) for name in told.ignored):
-        ignored += f".</p><p>{HEIC}"
+    if any(name.lower().endswith(HEIC_SUFFIXES) for name in told.ignored):
+        ignored += f".</p><p>{HEIC_REMEDY}"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{escape(told.clips)}: pieces for training</title><style>{STYLE}</style>"

@@ -16,7 +16,8 @@ from server import PromptServer
 
 from ..animal_lipsync.batch import ROOM, workers_here
 from ..animal_lipsync.dataset import DOCUMENT, PetDataset
-from ..animal_lipsync.pet_clips import CLIPS, PAGE, PICTURES, prepare_clips
+from ..animal_lipsync.image import READABLE
+from ..animal_lipsync.pet_clips import CLIPS, PAGE, prepare_clips
 from ..animal_lipsync.pet_clips_page import advice, why_dropped
 from .types import CATEGORY, Dataset, to_pixel_frames
 
@@ -120,7 +121,7 @@ def _clip_folders() -> list[str]:
     """Folders in ComfyUI's input folder in which, or in folders of which, there are clips or pictures."""
     root, found = Path(folder_paths.get_input_directory()), set()
     for folder, _, files in os.walk(root):
-        if any(Path(name).suffix.lower() in (*PICTURES, *CLIPS) for name in files):
+        if any(Path(name).suffix.lower() in (*READABLE, *CLIPS) for name in files):
             here = Path(folder).relative_to(root)
             found |= {here, *here.parents}
     return sorted(path.as_posix() for path in found - {Path(".")})

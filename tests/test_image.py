@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import warnings
 import zlib
 
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
+from animal_lipsync import image
 from animal_lipsync.image import is_picture, read_picture, to_frames, to_pixels, write_picture
 
 
@@ -160,6 +162,43 @@ def test_bad_files_are_refused_by_name(tmp_path):
     for missing in ("nothing.png", "."):
         with pytest.raises(ValueError, match="no picture at"):
             read_picture(tmp_path / missing)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"])
+def test_a_telephones_picture_needs_a_package_or_another_format_whatever_its_name(tmp_path, monkeypatch, brand):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for name in ("IMG_1.HEIC", "a.jpg", "b"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic")
+        assert is_picture(tmp_path / name)
+        with pytest.raises(ValueError, match=f"{name} cannot be read.*pip install pillow-heif.*as JPEG"):
+            read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.jpg"])
+def test_a_telephones_picture_is_read_upright_and_within_the_budget(tmp_path, monkeypatch, name):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    turned, upright = Image.fromarray(gradient()), gradient().swapaxes(0, 1)[:, ::-1]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heic = pillow_heif.from_pillow(turned)
+    heic.save(tmp_path / name, quality=-1, chroma=444, matrix_coefficients=0, exif=exif.tobytes())
+    assert is_picture(tmp_path / name)
+    np.testing.assert_allclose(read_picture(tmp_path / name).astype(int), upright, atol=2)
+    (tmp_path / "cut.heic").write_bytes((tmp_path / name).read_bytes()[:300])
+    with pytest.raises(ValueError, match="cut.heic is damaged"):
+        read_picture(tmp_path / "cut.heic")
+    monkeypatch.setattr(image, "PIXEL_BUDGET", 900)
+    with pytest.raises(ValueError, match="too large .24 x 40 pixels"):
+        read_picture(tmp_path / name)
+
+
+def test_an_avif_that_begins_as_a_heic_does_is_none(tmp_path):
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    Image.fromarray(gradient()).save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    (tmp_path / "a.avif").write_bytes(content[:8] + b"mif1" + content[12:])
+    assert read_picture(tmp_path / "a.avif").shape == (24, 40, 3)
 
 
 def test_a_still_is_a_picture_and_an_animation_is_not(tmp_path):

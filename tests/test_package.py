@@ -90,11 +90,13 @@ def test_requirements_are_those_of_the_project():
 
 
 def test_licences_of_what_it_stands_on_let_everybody_use_it():
-    """eSpeak NG in espeakng-loader is under the GPL-3, so nothing brings it but the extras that say so."""
+    """eSpeak NG in espeakng-loader is under the GPL-3, and pillow-heif brings libheif (LGPL-3) and x265 (GPL-2), so
+    nothing brings them but the extras that say so."""
     tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {name: needs for name, needs in project["optional-dependencies"].items() if name != "test"}
     assert [name for name, needs in extras.items() if "espeakng-loader" in needs] == ["transcript", "speak"]
+    assert [name for name, needs in extras.items() if any("pillow-heif" in need for need in needs)] == ["heic"]
     names = {re.match(r"[\w.-]+", text)[0] for needs in (project["dependencies"], *extras.values()) for text in needs}
     free = re.compile(r"\b(MIT|BSD|Apache|MPL-2\.0)\b")
     refused = {}

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from animal_lipsync import silences
+from animal_lipsync import pet_clips, silences
 from animal_lipsync.cli import main
 from animal_lipsync.cutting import EVERY, STEP, at_every_frame, cut_source
 from animal_lipsync.dataset import CROP, SAMPLE_RATE, PetDataset, piece_path
 from animal_lipsync.detection import detect_faces
 from animal_lipsync.engine import WarpEngine
 from animal_lipsync.identity import ALIKE, SURELY_ALIKE, look_of_heads, look_of_most
-from animal_lipsync.image import read_picture, to_pixels, write_picture
+from animal_lipsync.image import SUFFIXES, read_picture, to_pixels, write_picture
 from animal_lipsync.pet_clips import prepare_clips, sort_out
 from animal_lipsync.pet_clips_page import advice, why_dropped
 from animal_lipsync.sampling import blur
@@ -162,7 +162,7 @@ def test_most_means_the_longest_not_the_largest_number():
 
 @pytest.fixture(scope="module")
 def clips(fox, stranger, tmp_path_factory):
-    """A folder as an artist might have it."""
+    """A folder as an artist without pillow-heif might have it."""
     folder = tmp_path_factory.mktemp("clips") / "my <b>fox"
     (folder / "phone").mkdir(parents=True)
     write_clip(folder / "phone" / "<i>one.mp4", moving(fox, 40))
@@ -175,7 +175,9 @@ def clips(fox, stranger, tmp_path_factory):
     (folder / "notes.txt").write_text("hello")
     (folder / "IMG_0001.HEIC").write_text("hello")
     (folder / ".hidden.mp4").write_text("hello")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pet_clips, "READABLE", SUFFIXES)
+        yield folder
 
 
 def contents(folder) -> dict:
@@ -219,7 +221,7 @@ def test_the_report_names_everything_and_loads_nothing(clips, prepared):
     page = (prepared / "report.html").read_text()
     for entry in PetDataset.open(prepared).pieces:
         assert entry.origin.replace("<", "&lt;").replace(">", "&gt;") in page
-    assert "share them as JPEG" in page and why_dropped(PetDataset.open(prepared)) == (
+    assert "pip install pillow-heif" in page and why_dropped(PetDataset.open(prepared)) == (
         "5 dropped: damaged or not to be read (2), shows the same as another piece (1), the same file twice (1), "
         "another animal (1)."
     )
