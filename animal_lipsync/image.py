@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, ImageSequence, UnidentifiedImageError
 
 from .files import replacing, require_file, require_output
 from .memory import is_out_of_memory
@@ -40,6 +41,9 @@ READABLE = (*SUFFIXES, ".avif", *(HEIC_SUFFIXES if find_spec("pillow_heif") else
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 HEIC_REMEDY = "Pictures of an iPhone (HEIC) need one more package: pip install pillow-heif; or share them as JPEG"
 
+NEW_SUBFILE_TYPE, DNG_VERSION = 254, 50706
+"""Tags of TIFF; the first bit of the one marks a page as a smaller copy of a picture."""
+
 
 class _RefusedPicture(ValueError):
     """It is a picture, but cannot be used."""
@@ -62,11 +66,11 @@ def is_picture(path: str | os.PathLike) -> bool:
 def read_picture(path: str | os.PathLike) -> np.ndarray:
     """The picture as (H, W, 3) uint8 sRGB: turned upright by its EXIF orientation, transparency over white.
 
-    Of an animated WebP or AVIF it is the first one.
+    Of an animated WebP or AVIF it is the first one, of a TIFF of several pages the largest.
 
     Raises:
-        ValueError: missing, empty, damaged, not a picture, larger than `PIXEL_BUDGET` or `SIDE_BUDGET`, or a HEIC
-            without pillow-heif.
+        ValueError: missing, empty, damaged, not a picture, larger than `PIXEL_BUDGET` or `SIDE_BUDGET`, raw, or
+            a HEIC without pillow-heif.
     """
     with _opened(path) as image:
         if image.format in ("WEBP", "AVIF") and getattr(image, "n_frames", 1) > 1:
@@ -130,6 +134,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked here, and of odd EXIF
             with _heic(path) if _is_heic(path) else Image.open(path) as image:
+                if image.format == "TIFF":
+                    _turn_to_largest_page(image, path)
                 if image.width * image.height > PIXEL_BUDGET or max(image.size) > SIDE_BUDGET:
                     raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
                 yield image
@@ -163,10 +169,20 @@ def _heic(path: Path) -> Image.Image:
     return HeifImageFile(path)
 
 
+def _turn_to_largest_page(image: Image.Image, path: Path) -> None:
+    is_raw = DNG_VERSION in image.tag_v2
+    _, before = max((math.prod(page.size), -page.tell()) for page in ImageSequence.Iterator(image))
+    image.seek(-before)
+    if is_raw or image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & 1:
+        raise _RefusedPicture(f"{path} is a raw picture, of which only a preview can be read; export it as JPEG.")
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip instead of scale
         image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+    if image.mode == "F" and image.getextrema()[1] <= 1:  # as far as white; Pillow takes 255 for it
+        image = image.point(lambda grey: grey * 255)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if image.mode not in {"RGB", "L", "CMYK"}:
         image = image.convert("RGB")

@@ -116,6 +116,30 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     assert read_picture(tmp_path / "a.png")[0, :, 1].tolist() == [0, 100, 255]
 
 
+@pytest.mark.parametrize("white", [1, 255])
+def test_grey_in_fractions_is_not_taken_for_black(tmp_path, white):
+    Image.fromarray(np.array([[0, 100 / 255 * white, white]], np.float32)).save(tmp_path / "a.tif")
+    np.testing.assert_allclose(read_picture(tmp_path / "a.tif")[0, :, 1].astype(int), [0, 100, 255], atol=1)
+
+
+def test_of_a_tiff_of_several_pages_the_largest_is_read(tmp_path):
+    preview, photograph = Image.new("RGB", (8, 6)), Image.fromarray(gradient())
+    preview.save(tmp_path / "middle.tif", save_all=True, append_images=[photograph, preview])
+    photograph.save(tmp_path / "first.tif", save_all=True, append_images=[preview])
+    for name in ("middle.tif", "first.tif"):
+        np.testing.assert_array_equal(read_picture(tmp_path / name), gradient())
+
+
+@pytest.mark.parametrize("tag, value", [(254, 1), (50706, b"\1\4\0\0")])
+def test_the_preview_of_a_raw_picture_is_not_taken_for_it(tmp_path, tag, value):
+    exif = Image.Exif()
+    exif[tag] = value
+    Image.fromarray(gradient()).save(tmp_path / "a.dng", "TIFF", exif=exif)
+    assert is_picture(tmp_path / "a.dng")
+    with pytest.raises(ValueError, match="a.dng is a raw picture.*export it as JPEG"):
+        read_picture(tmp_path / "a.dng")
+
+
 def test_an_srgb_profile_changes_nothing_and_a_broken_one_is_ignored(tmp_path):
     pixels = gradient()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
