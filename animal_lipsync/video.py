@@ -41,6 +41,9 @@ ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 PLAIN = tuple(f"{kind}{chroma}p" for kind in ("yuv", "yuvj") for chroma in (420, 422, 444))
 """Formats of three planes of bytes, of which parts are cut."""
 
+UPRIGHT = False, 1, 1
+"""What `_Clip.turn` says of a picture that is to be left as it is."""
+
 COMMON_RATES = tuple(Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)) + tuple(
     Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)
 )
@@ -164,7 +167,8 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of `pixels`."""
-        return self._clip.size[:: -1 if self._decoded.rotation % 180 else 1]
+        are_sides_swapped, _, _ = self._clip.turn(self._decoded)
+        return self._clip.size[:: -1 if are_sides_swapped else 1]
 
     def part(
         self, left: int, top: int, right: int, bottom: int, *, scale: float = 1.0
@@ -178,7 +182,7 @@ class Picture:
             (h, w, 3) uint8, x and y where it begins, and its scale, which is 1 where it is not made smaller.
         """
         decoded = self._decoded
-        is_plain = decoded.format.name in PLAIN and not decoded.rotation
+        is_plain = decoded.format.name in PLAIN and self._clip.turn(decoded) == UPRIGHT
         if not is_plain or self._clip.size != (decoded.width, decoded.height):
             return self.pixels[top:bottom, left:right], left, top, 1.0
         # whole cells of colour, and sides that repeat, for which libswscale need not prepare itself again
@@ -232,10 +236,11 @@ class _Clip:
     """A video file and when its pictures are shown; each pass over it opens the file anew."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path, self.is_damaged = path, False
+        self.path, self.is_damaged, self._turn = path, False, None
         with self._opened() as (container, stream):
             self.has_audio = bool(container.streams.audio)
             self.is_hdr = stream.codec_context.color_trc in (16, 18)  # PQ, HLG
+            self.is_png = stream.codec_context.name in ("png", "apng")
             self.time_base = Fraction(stream.time_base)
             width = round(stream.width * (stream.sample_aspect_ratio or 1))
             self.size = width, stream.height  # of all its pictures, should some be coded in another
@@ -319,6 +324,25 @@ class _Clip:
             del picture  # one picture keeps the buffers of its whole pass alive while the next pass is decoded
             yield pixels
 
+    def turn(self, picture: av.VideoFrame) -> tuple[bool, int, int]:
+        """How a picture becomes upright, as the display matrix (FFmpeg's libavutil/display.h) of the first one says:
+        whether its columns become its rows, and the steps, 1 or -1, through its rows and its columns after that."""
+        if self._turn is None:
+            angle, matrix = math.radians(picture.rotation), None
+            if not self.is_png:  # of which PyAV frees the name of the colour profile, and FFmpeg then frees it again
+                # what is asked for its side data stays in memory until Python collects garbage
+                small = picture.reformat(width=16, height=16, format="rgb24", **ONE_THREAD)
+                with suppress(ValueError):  # PyAV tells nothing where it does not know the kind of one
+                    matrix = small.side_data.get("DISPLAYMATRIX")
+            if matrix is None:
+                a, b, c, d = math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+            else:
+                a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32)
+            are_sides_swapped = bool(abs(b) > abs(a))
+            down, across = (b, c) if are_sides_swapped else (d, a)
+            self._turn = are_sides_swapped, -1 if down < 0 else 1, -1 if across < 0 else 1
+        return self._turn
+
     def to_rgb(
         self, picture: av.VideoFrame, reformatter: VideoReformatter, part: av.VideoFrame | None = None
     ) -> np.ndarray:
@@ -343,7 +367,10 @@ class _Clip:
         if has_alpha:
             alpha = pixels[..., 3:].astype(np.uint16)
             pixels = ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-        return np.ascontiguousarray(np.rot90(pixels, picture.rotation // 90))
+        are_sides_swapped, down, across = self.turn(picture)
+        if are_sides_swapped:
+            pixels = pixels.swapaxes(0, 1)
+        return np.ascontiguousarray(pixels[::down, ::across])
 
     @contextmanager
     def _opened(self):

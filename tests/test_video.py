@@ -1,3 +1,4 @@
+import gc
 import struct
 from fractions import Fraction
 from itertools import islice
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageCms
 
 from animal_lipsync import video
 from animal_lipsync.video import (
@@ -203,15 +205,19 @@ def test_transparency_is_flattened_over_white(tmp_path):
     np.testing.assert_allclose(frame[0, 15].astype(int), [227, 177, 127], atol=1)
 
 
-@pytest.mark.parametrize("turn, matrix, corner", [
-    (0, (1, 0, 0, 1), (0, 0)),
-    (90, (0, 1, -1, 0), (0, -1)),
-    (180, (-1, 0, 0, -1), (-1, -1)),
-    (270, (0, -1, 1, 0), (-1, 0)),
+@pytest.mark.parametrize("matrix, corner", [
+    ((1, 0, 0, 1), (0, 0)),
+    ((0, 1, -1, 0), (0, -1)),
+    ((-1, 0, 0, -1), (-1, -1)),
+    ((0, -1, 1, 0), (-1, 0)),
+    ((-1, 0, 0, 1), (0, -1)),
+    ((1, 0, 0, -1), (-1, 0)),
+    ((0, 1, 1, 0), (0, 0)),
+    ((0, -1, -1, 0), (-1, -1)),
 ])  # fmt: skip
-def test_the_rotation_a_telephone_writes_is_applied(tmp_path, turn, matrix, corner):
+def test_the_turn_and_the_mirror_a_telephone_writes_are_applied(tmp_path, matrix, corner):
     picture = np.zeros((32, 64, 3), np.uint8)
-    picture[:16, :16] = 255  # top left before it is turned clockwise
+    picture[:16, :16] = 255  # top left before it is turned
     path = write(tmp_path / "a.mp4", [picture] * 3)
     content = bytearray(path.read_bytes())
     a, b, c, d = (value << 16 for value in matrix)
@@ -219,13 +225,26 @@ def test_the_rotation_a_telephone_writes_is_applied(tmp_path, turn, matrix, corn
     path.write_bytes(content)
     frame = next(read_frames(path))
     info = probe(path)
-    assert frame.shape[:2] == (info.height, info.width) == ((64, 32) if turn % 180 else (32, 64))
+    assert frame.shape[:2] == (info.height, info.width) == ((64, 32) if matrix[1] else (32, 64))
     assert frame[corner].mean() > 240 and frame.mean() < 80
     picture = next(read_pictures(path, info.frame_rate, longest=1920))
     assert picture.size == (info.width, info.height)
     part, x, y, _ = picture.part(8, 4, 20, 30)
     height, width = part.shape[:2]
     assert np.abs(part.astype(int) - frame[y : y + height, x : x + width]).max() <= 2
+
+
+def test_what_lies_beside_the_pixels_of_a_picture_breaks_nothing(tmp_path):
+    picture, exif, profile = Image.new("RGB", (64, 32), (200, 60, 30)), Image.Exif(), ImageCms.createProfile("sRGB")
+    exif[0x010F] = "Camera"
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.mjpeg").write_bytes((tmp_path / "a.jpg").read_bytes() * 3)
+    others, profile = [Image.new("RGB", (64, 32))] * 2, ImageCms.ImageCmsProfile(profile).tobytes()
+    picture.save(tmp_path / "a.png", save_all=True, append_images=others, icc_profile=profile)
+    for name in ("a.mjpeg", "a.png"):
+        frame = next(read_frames(tmp_path / name))
+        gc.collect()
+        assert frame.shape == (32, 64, 3) and np.abs(frame - [200.0, 60, 30]).max() < 5
 
 
 def test_pixels_that_are_not_square_are_made_so(tmp_path):
