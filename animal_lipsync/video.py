@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 import av
@@ -236,7 +236,7 @@ class _Clip:
     """A video file and when its pictures are shown; each pass over it opens the file anew."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path, self.is_damaged, self._turn = path, False, None
+        self.path, self._turn = path, None
         with self._opened() as (container, stream):
             self.has_audio = bool(container.streams.audio)
             self.is_hdr = stream.codec_context.color_trc in (16, 18)  # PQ, HLG
@@ -308,9 +308,7 @@ class _Clip:
             try:
                 pictures = packet.decode()
             except av.InvalidDataError:
-                if not self.is_damaged:
-                    logger.warning("%s is damaged; pictures that cannot be decoded are left out.", self.path)
-                self.is_damaged = True
+                _say_damaged(str(self.path))
             else:
                 yield from pictures
 
@@ -390,6 +388,12 @@ class _Clip:
                 f"The video {self.path} is damaged or of an unknown kind ({error.strerror}); "
                 "export it again as H.264 mp4."
             ) from None
+
+
+@cache
+def _say_damaged(path: str) -> None:
+    """Once per program: a file is read again for every pass over it."""
+    logger.warning("%s is damaged; pictures that cannot be decoded are left out.", path)
 
 
 def _frame_rate(frames: int, duration: Fraction, declared: list[Fraction]) -> Fraction:

@@ -397,6 +397,7 @@ def test_pictures_in_the_middle_that_cannot_be_decoded_cost_no_others(tmp_path, 
     path.write_bytes(content)
     numbers = [number_of(frame) for frame in read_frames(path)]
     assert len(numbers) == 36 and numbers[:12] == list(range(12)) and numbers[24:] == list(range(24, 36))
+    assert len(list(read_pictures(path, Fraction(25), longest=1920))) == 36 and len(list(extend_frames(path, 50))) == 50
     assert caplog.text.count("is damaged") == 1
 
 
