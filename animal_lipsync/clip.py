@@ -42,6 +42,10 @@ class Clip:
         Raises:
             ValueError: the file is missing, empty, damaged or neither a picture nor a video.
         """
+        if os.path.isdir(path):
+            raise ValueError(
+                f"{path} is a folder; name a picture or video in it, or list many in a table for animal-lipsync batch."
+            )
         if is_picture(path):
             still = cls.from_picture(read_picture(path), frame_rate=frame_rate or STILL_RATE)
             return replace(still, path=Path(path))

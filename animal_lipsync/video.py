@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 FRAME_BUDGET = 128 * 2**20
 """Bytes of decoded frames that playing a clip backwards may hold."""
 
+PARTS = Disposition.attached_pic | Disposition.dependent
+"""What is no video of its own: covers, and the tiles of a photograph."""
+
 CELL = 64
 """Pixels that the sides of a part are multiples of."""
 
@@ -40,6 +43,8 @@ ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
 PLAIN = tuple(f"{kind}{chroma}p" for kind in ("yuv", "yuvj") for chroma in (420, 422, 444))
 """Formats of three planes of bytes, of which parts are cut."""
+
+REMEDY = "export a video as H.264 mp4, a picture as JPEG or PNG"
 
 UPRIGHT = False, 1, 1
 """What `_Clip.turn` says of a picture that is to be left as it is."""
@@ -256,7 +261,7 @@ class _Clip:
                     stamps.add(len(stamps) * length if stamp is None else stamp)
             declared = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
         if not (stamps and all(self.size)):
-            raise ValueError(f"The video {self.path} holds no pictures; export it again.")
+            raise ValueError(f"{self.path} holds no pictures that can be read; {REMEDY}.")
         self.origin, last = min(stamps), max(stamps)
         self.length = length or round((last - self.origin) / max(1, len(stamps) - 1)) or 1
         self.duration = (last - self.origin + self.length) * self.time_base
@@ -374,9 +379,9 @@ class _Clip:
     def _opened(self):
         try:
             with open_media(self.path, "video") as container:
-                streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+                streams = [stream for stream in container.streams.video if not stream.disposition & PARTS]
                 if streams and streams[0].codec_context is None:
-                    raise ValueError(f"{self.path} holds a kind of video that cannot be read; export it as H.264 mp4.")
+                    raise ValueError(f"{self.path} holds pictures of a kind that cannot be read; {REMEDY}.")
                 if not streams:
                     raise ValueError(f"{self.path} has no video; choose a clip, or a picture as PNG or JPEG.")
                 streams[0].codec_context.options = {"max_pixels": str(PIXEL_BUDGET)}  # whatever the header says
@@ -385,8 +390,8 @@ class _Clip:
             if is_out_of_memory(error):
                 raise
             raise ValueError(
-                f"The video {self.path} is damaged or of an unknown kind ({error.strerror}); "
-                "export it again as H.264 mp4."
+                f"{self.path} is damaged, or neither a picture nor a video that can be read ({error.strerror}); "
+                f"{REMEDY}."
             ) from None
 
 

@@ -67,11 +67,19 @@ def test_a_clip_that_is_too_short_plays_forth_and_back(video, kind):
 
 
 def test_what_is_neither_picture_nor_video_is_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty.png").touch()
-    for name in ("notes.txt", "empty.png", "missing.png", "."):
+    for name in ("empty.png", "missing.png"):
         with pytest.raises(ValueError, match="."):
             Clip.open(tmp_path / name)
+    for name, content in (("notes.md", b"# hello"), ("a.psd", b"8BPS\0\1" + bytes(100)), ("IMG_1.heic", b"hello")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} .*can(not)? be read.*H.264 mp4, .* JPEG or PNG|not a picture"):
+            Clip.open(tmp_path / name)
+
+
+def test_a_folder_is_no_source_but_batch_takes_many(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; .*animal-lipsync batch"):
+        Clip.open(tmp_path)
 
 
 def test_a_face_of_the_same_clip_is_taken_as_it_is():

@@ -281,11 +281,19 @@ def test_pictures_coded_in_another_size_on_the_way_are_scaled(tmp_path):
     assert {frame.shape for frame in read_frames(tmp_path / "both.ts")} == {(info.height, info.width, 3)}
 
 
+def test_a_tile_of_a_photograph_is_no_video(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    photograph = Image.fromarray(noise(1, 256, 192)[0])
+    pillow_heif.from_pillow(photograph).save(tmp_path / "a.heic", tile_size=128)
+    with pytest.raises(ValueError, match="a.heic has no video"):
+        probe(tmp_path / "a.heic")
+
+
 def test_a_playlist_opens_no_other_file_and_a_name_is_no_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write("a.mp4", noise(3))
     Path("list.ffconcat").write_text("ffconcat version 1.0\nfile a.mp4\n")
-    with pytest.raises(ValueError, match="list.ffconcat is damaged or of an unknown kind"):
+    with pytest.raises(ValueError, match="list.ffconcat is damaged, or neither a picture nor a video"):
         probe("list.ffconcat")
     assert probe(write("concat:a.mp4", noise(4))).frames == 4
 
