@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms
 
 from animal_lipsync import image
 from animal_lipsync.image import is_picture, read_picture, to_frames, to_pixels, write_picture
@@ -217,7 +217,7 @@ def test_a_telephones_picture_is_read_upright_and_within_the_budget(tmp_path, mo
 
 
 def test_an_avif_that_begins_as_a_heic_does_is_none(tmp_path):
-    if not features.check("avif"):
+    if ".avif" not in Image.registered_extensions():
         pytest.skip("this Pillow reads no AVIF")
     Image.fromarray(gradient()).save(tmp_path / "a.avif")
     content = (tmp_path / "a.avif").read_bytes()

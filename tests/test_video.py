@@ -282,7 +282,7 @@ def test_pictures_coded_in_another_size_on_the_way_are_scaled(tmp_path):
 
 
 def test_a_tile_of_a_photograph_is_no_video(tmp_path):
-    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif = pytest.importorskip("pillow_heif", minversion="1.8")
     photograph = Image.fromarray(noise(1, 256, 192)[0])
     pillow_heif.from_pillow(photograph).save(tmp_path / "a.heic", tile_size=128)
     with pytest.raises(ValueError, match="a.heic has no video"):
