@@ -20,7 +20,7 @@ from .clip import Clip
 from .keeping import Keeper
 from .types import Faces, FaceTrack
 
-VERSION = 3
+VERSION = 4
 """To be raised when detection, following or tracking finds something else in the same pixels."""
 WEIGHTS = Path(__file__).parent / "weights" / "animal_face.safetensors"
 LIMIT = 200_000_000

@@ -36,6 +36,10 @@ SCALES = ((320, 160), (640,), (1280,))
 """Longer sides of a frame at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
 MORE_PLACES = 4
 """How many times less likely a head is in a still where only a finer scale shows it: there are more places to err."""
+TURNED = 30
+"""How many times less likely a head is in a still turned by a quarter or a half: few animals lie like that."""
+SURE = 0.7
+"""Score of a face times that of its mouth from which on the still is not turned to look for more."""
 SEEN_WELL = 32
 """Pixels of a head, at the finest scale so far, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40
@@ -60,23 +64,41 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     """
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
+    found = search_still(frame, SCALES, min_score, detector)
+    if not (found.mouth_scores >= SURE).any():
+        for quarters in (1, 2, 3):
+            turned = search_still(torch.rot90(frame, quarters), SCALES[:1], min_score, detector)
+            turned = replace(turned, scores=less_likely(turned.scores, TURNED))
+            found = found.joined(turned.turned(4 - quarters))
+        best = suppress_overlaps(torch.as_tensor(found.boxes), torch.as_tensor(found.mouth_scores)).numpy()
+        found = found[best[found.scores[best] >= min_score]]
+    return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
+
+
+def search_still(frame: Tensor, scales: Sequence[tuple[int, ...]], min_score: float, detector: Detector) -> Detections:
+    """The faces of `frame` (H, W, 3) uint8, looked at at one of `scales` after the other until one is seen well."""
     height, width = frame.shape[:2]
     found = Detections.none(width, height)
-    for sides in scales_for(frame, SCALES):
+    for sides in scales_for(frame, scales):
         boxes, scores = find_boxes(
             detector.faces, frame, sides=sides, min_score=min(CANDIDATE, min_score), limit=CANDIDATES
         )
         if len(boxes):
             looked = place_keypoints(frame, boxes, scores, detector, refine=True)
             if sides is not SCALES[0]:
-                looked = replace(looked, scores=looked.scores / (looked.scores + MORE_PLACES * (1 - looked.scores)))
+                looked = replace(looked, scores=less_likely(looked.scores, MORE_PLACES))
             found = found.joined(looked)
         found = found[suppress_overlaps(*(torch.as_tensor(part) for part in (found.boxes, found.scores))).numpy()]
         found = found[np.flatnonzero(found.scores >= min_score)]
         largest = (found.boxes[:, 2:] - found.boxes[:, :2]).max(initial=0)
         if largest * sides[0] >= SEEN_WELL * max(height, width):
             break
-    return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
+    return found
+
+
+def less_likely(scores: np.ndarray, times: float) -> np.ndarray:
+    """Probabilities with `times` smaller odds."""
+    return scores / (scores + times * (1 - scores))
 
 
 @torch.inference_mode()
@@ -98,7 +120,7 @@ def keypoints_in_boxes(
         inside, _ = find_boxes(detector.faces, frame[y1:y2, x1:x2])
         if len(inside):
             box.copy_(inside[0] + inside.new_tensor([x1, y1, x1, y1]))
-    return place_keypoints(frame, heads, heads.new_ones(len(heads)), detector).to_faces()
+    return place_any_way_up(frame, heads, heads.new_ones(len(heads)), detector).to_faces()
 
 
 def scales_for(frame: Tensor, scales: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -172,6 +194,21 @@ def place_keypoints(
         species=tuple(SPECIES[kind] for kind in head.species[:, : len(SPECIES)].argmax(1).tolist()),
         appearance=appearance.cpu().numpy(),
     )
+
+
+def place_any_way_up(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Detector) -> Detections:
+    """`place_keypoints` of heads of which some may lie on their side or stand on their head."""
+    placed = place_keypoints(frame, boxes, scores, detector)
+    doubtful = np.flatnonzero(placed.mouth_scores < SURE)
+    for quarters in (1, 2, 3) if len(doubtful) else ():
+        turned_boxes = torch.as_tensor(placed[doubtful].turned(quarters).boxes, device=frame.device)
+        turned = place_keypoints(torch.rot90(frame, quarters), turned_boxes, scores[doubtful], detector)
+        turned = replace(turned, scores=less_likely(turned.scores, TURNED)).turned(4 - quarters)
+        is_better = turned.mouth_scores > placed.mouth_scores[doubtful]
+        best = np.arange(len(placed))
+        best[doubtful[is_better]] = len(placed) + np.flatnonzero(is_better)
+        placed = placed.joined(turned)[best]
+    return placed
 
 
 def look_at_heads(frame: Tensor, boxes: Tensor, net: KeypointNet, *, refine: bool) -> tuple[Look, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .boxes import box_intersection, box_iou, suppress_overlaps
 from .clip import Clip
-from .detection import SCALES, SEEN_WELL, find_boxes, place_keypoints, scales_for
+from .detection import SCALES, SEEN_WELL, find_boxes, place_any_way_up, place_keypoints, scales_for
 from .detector import Detector, load_detector
 from .flow import apply_motion, fit_motion, follow_points
 from .head_crops import cut_frame, load_frame, to_crop, to_frame
@@ -228,7 +228,7 @@ def place_heads(
     boxes = torch.as_tensor(np.asarray(found.boxes, np.float32)).reshape(-1, 4).to(frame.device)
     scores = torch.as_tensor(np.asarray(found.scores, np.float32)).to(frame.device)
     known = pose(pixels, found.boxes) if pose else None
-    return believe(place_keypoints(frame, boxes, scores, detector), found.species, known)
+    return believe(place_any_way_up(frame, boxes, scores, detector), found.species, known)
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from .schemas import LOWER_LIP, UPPER_LIP
 from .speaker import left_to_right
 from .types import Faces, FaceTrack
 
@@ -92,8 +93,27 @@ class Detections:
         rows = {name: getattr(self, name)[faces] for name in ROWS}
         return replace(self, species=tuple(self.species[i] for i in faces), **rows)
 
+    @property
+    def mouth_scores(self) -> np.ndarray:
+        """(N,) float32 in [0, 1]: how sure it is that this is a face and where its lips meet."""
+        return self.scores * self.keypoint_scores[:, [UPPER_LIP, LOWER_LIP]].mean(1)
+
+    def turned(self, quarters: int) -> Detections:
+        """The same faces of a still that is turned counterclockwise, as by `torch.rot90`."""
+        if not quarters:
+            return self
+        corners, keypoints = (
+            np.stack([points[..., 1], self.width - points[..., 0]], -1)
+            for points in (self.boxes.reshape(-1, 2, 2), self.keypoints)
+        )
+        boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
+        turned = replace(self, width=self.height, height=self.width, boxes=boxes, keypoints=keypoints)
+        return turned.turned(quarters - 1)
+
     def joined(self, other: Detections) -> Detections:
         """These faces and then those of `other`, in one frame."""
+        if not len(other):
+            return self
         if not len(self):
             rows = {name: getattr(other, name) for name in ROWS}
         else:

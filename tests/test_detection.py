@@ -193,6 +193,24 @@ def test_the_mirrored_picture_has_the_mirrored_face(dog):
     assert np.abs(points - flipped).max() < 0.01 * head_size(box)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_head_on_its_side_or_upside_down_has_its_points_where_they_are_upright(quarters):
+    upright = np.asarray(Image.open(ROOT / "animal_lipsync" / "samples" / "fox.jpg").convert("RGB"))
+    side = len(upright)
+    assert upright.shape[1] == side
+    turned = np.ascontiguousarray(np.rot90(upright, quarters))
+    (face,) = detect_faces(upright).tracks
+    points, corners = face.keypoints[0], face.boxes.reshape(2, 2)
+    for _ in range(quarters):
+        points, corners = (np.stack([at[:, 1], side - at[:, 0]], 1) for at in (points, corners))
+    box = np.concatenate([corners.min(0), corners.max(0)])
+    for faces in (detect_faces(turned), keypoints_in_boxes(turned, box[None])):
+        (track,) = faces.tracks
+        assert faces.scores[0] > 0.5
+        assert box_iou(torch.tensor(track.boxes), torch.tensor(box[None])).item() > 0.5
+        assert np.abs(track.keypoints[0] - points).max() < 0.05 * head_size(box)
+
+
 @needs_pictures
 @pytest.mark.parametrize("name", ["n02096585_Boston_bull", "n02085620_Chihuahua", "n02113624_toy_poodle"])
 def test_a_head_is_verified_and_neither_a_part_of_it_nor_what_lies_beside_it_is(name):

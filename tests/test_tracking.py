@@ -51,6 +51,16 @@ def followed(frames, every=8, noise=0.0, seed=0):
     return seen
 
 
+def test_four_quarters_turn_faces_back_to_where_they_were():
+    seen = frame((100, 80, 0, "dog"), (220, 90, 1, "cat"))
+    turned = seen.turned(1)
+    assert (turned.width, turned.height) == (HEIGHT, WIDTH)
+    assert np.allclose(turned.keypoints[0, 2], (seen.keypoints[0, 2, 1], WIDTH - seen.keypoints[0, 2, 0]))
+    assert (turned.boxes[:, 2:] > turned.boxes[:, :2]).all()
+    again = turned.turned(3)
+    assert np.allclose(again.boxes, seen.boxes) and np.allclose(again.keypoints, seen.keypoints)
+
+
 def test_one_animal_in_every_frame_is_one_track_of_the_whole_length():
     faces = track_faces(followed([[(100 + 2 * t, 100, 0, "dog", 0)] for t in range(50)]), Fraction(25))
     assert len(faces.tracks) == 1 and len(faces.tracks[0]) == faces.frames == 50
