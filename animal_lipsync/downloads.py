@@ -99,7 +99,7 @@ def download(weights: Weights, folder: str | os.PathLike) -> Iterator[Progress]:
     """
     folder = Path(folder)
     make_folder(folder)
-    require_output(folder / weights.name)
+    require_output(folder / weights.name, ".safetensors")
     target, partial = folder / weights.name, folder / f".{weights.name}.{Path(weights.file).suffix[1:]}.partial"
     published = _Published(weights, folder)
     _check_room(folder, published.size - (partial.stat().st_size if partial.exists() else 0), weights)

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -42,26 +42,35 @@ def require_file(path: str | os.PathLike, noun: str) -> Path:
     return path
 
 
-def require_output(path: str | os.PathLike, *suffixes: str) -> None:
+def require_output(path: str | os.PathLike, *suffixes: str, or_stream: bool = False) -> None:
     """Refuse at once what could only be found out when the work is done and cannot be written.
 
     Args:
-        suffixes: those the name may end in; without any, `path` may also be a device or pipe.
+        suffixes: those the name may end in.
+        or_stream: it may also be a device or pipe, such as /dev/stdout.
 
     Raises:
         ValueError: the name has another suffix, or is no file.
-        OSError: the folder is missing or closed.
+        OSError: the folder is missing or closed, or the file is write-protected.
     """
     path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
+    if or_stream and (_is_stream(path) or path.parent == Path("/dev")):  # /dev/stdout may be a file of any name
+        return
+    if path.suffix.lower() not in suffixes:
         raise ValueError(f"The output must be a name that ends in {' or '.join(suffixes)}, got {path}.")
-    if path.is_dir() or (suffixes and path.exists() and not path.is_file()):
+    if path.exists() and not path.is_file():
         raise ValueError(f"The output {path} is there already and is no file; choose another name.")
-    if not path.exists() or path.is_file():
-        folder = write_target(path).parent
-        if not os.access(folder, os.W_OK | os.X_OK):
-            reason = "Permission denied" if folder.is_dir() else "No such folder"
-            raise OSError(f"Cannot write {path} ({reason}); check the folder.")
+    folder = write_target(path).parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        reason = "Permission denied" if folder.is_dir() else "No such folder"
+        raise OSError(f"Cannot write {path} ({reason}); check the folder.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OSError(f"Cannot write {path} (it is write-protected); choose another name, or allow it to be written.")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether this is a device or pipe, which is written to and never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_target(path: str | os.PathLike) -> Path:
@@ -132,13 +141,15 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: naming `path` and the remedy.
     """
-    target = write_target(path)
-    is_stream = target.exists() and not target.is_file()
+    path = Path(path)
     try:
-        with nullcontext(target) if is_stream else beside(target) as partial:
+        if _is_stream(path):
+            yield path
+            return
+        target = write_target(path)
+        with beside(target) as partial:
             yield partial
-            if not is_stream:
-                os.replace(partial, target)
+            os.replace(partial, target)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(error.errno, f"Cannot write {path} ({reason}); check the folder and the free space.") from None

@@ -20,6 +20,22 @@ def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
+@pytest.fixture
+def without_privileges(tmp_path):
+    """Root, whom no permission binds, is somebody else for a test."""
+    if os.name != "posix":
+        pytest.skip("permissions are POSIX")
+    if os.geteuid() != 0:
+        yield
+        return
+    for folder in tmp_path.parents[:2]:
+        folder.chmod(0o755)
+    tmp_path.chmod(0o777)
+    os.setresuid(65534, 65534, 0)
+    yield
+    os.setresuid(0, 0, 0)
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "host" in item.path.parts)
 

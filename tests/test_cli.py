@@ -369,11 +369,16 @@ def test_a_failure_is_one_line_that_names_the_remedy(run, folder, options, named
         replaced(FRAME, output="folder"),
         replaced(FRAME, output="out.nonsense"),
         replaced(FRAME, output="out.fits"),
+        ("detect", "cat.png", "-o", "out.jpg"),
+        ("motion", "voice.wav", "-o", "out.wav"),
+        ("batch", "jobs.csv", "--report", "out.png"),
+        ("detect", "cat.png", "-o", "out.json", "--draw", "out.json"),
     ],
     ids=" ".join,
 )
 def test_an_output_that_cannot_be_written_is_named(run, folder, arguments):
     Path("folder").mkdir()
+    Path("jobs.csv").write_text("source,voice\ncat.png,voice.wav\n")
     before = sorted(folder.rglob("*"))
     code, out, err = run(*arguments)
     assert code == 1 and out == "" and arguments[-1] in err and len(err.strip().splitlines()) == 1
@@ -399,6 +404,18 @@ def test_nothing_that_is_read_is_written_over(run, folder, arguments):
     code, _, err = run(*arguments)
     assert code == 1 and f"{arguments[-1]} is also what is read" in err
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [("-o", "a.json", "--ovr", "a.json"), ("--rhubarb", "folder/a.json", "--ovr", "folder/../folder/a.json")],
+    ids=" ".join,
+)
+def test_no_two_outputs_are_one_file(run, folder, outputs):
+    Path("folder").mkdir()
+    code, _, err = run("motion", "voice.wav", *outputs)
+    assert code == 1 and f"{outputs[-1]} would be written twice; choose another name" in err
+    assert not list(folder.rglob("a.json"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links in a circle are POSIX")

@@ -37,6 +37,24 @@ def test_a_pipe_is_written_to(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
+@posix
+def test_standard_output_is_written_to_whether_pipe_or_file(tmp_path):
+    code = "from animal_lipsync.files import *; require_output('/dev/stdout', '.json', or_stream=True)\n"
+    code += "write_text('/dev/stdout', 'hello')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "hello", done.stderr
+    with open(tmp_path / "a.txt", "w") as file:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=file, check=True)
+    assert (tmp_path / "a.txt").read_text() == "hello"
+
+
+@posix
+def test_a_device_is_no_picture_and_no_video():
+    require_output("/dev/null", ".json", or_stream=True)
+    with pytest.raises(ValueError, match="ends in .png"):
+        require_output("/dev/null", ".png")
+
+
 def test_a_folder_that_cannot_be_is_told_with_the_remedy(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Cannot make the folder .*new .Not a directory.; check its name and the perm"):
@@ -70,20 +88,18 @@ def test_an_output_is_checked_before_the_work(tmp_path, name, named):
         require_output(tmp_path / name, ".mp4")
 
 
-@posix
-def test_a_file_without_permission_is_not_called_damaged(tmp_path):
+def test_a_file_without_permission_is_not_called_damaged(tmp_path, without_privileges):
     (tmp_path / "a.png").write_text("x")
     (tmp_path / "a.png").chmod(0)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(ValueError, match="a.png cannot be read .Permission denied.; check its name"):
-            require_file(tmp_path / "a.png", "picture")
-    finally:
-        os.seteuid(user)
+    with pytest.raises(ValueError, match="a.png cannot be read .Permission denied.; check its name"):
+        require_file(tmp_path / "a.png", "picture")
+
+
+def test_an_output_that_is_write_protected_is_not_replaced(tmp_path, without_privileges):
+    (tmp_path / "a.mp4").write_text("x")
+    (tmp_path / "a.mp4").chmod(0o444)
+    with pytest.raises(OSError, match="a.mp4 .it is write-protected.; choose another name"):
+        require_output(tmp_path / "a.mp4", ".mp4")
 
 
 @posix

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> dict:
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers must be 1 or more, got {options.workers}.")
     journal = Journal(write_target(options.report or manifest.with_suffix(".results.jsonl")))
-    require_output(journal.path)
+    require_output(journal.path, ".jsonl", or_stream=True)
     start = time.perf_counter()
     jobs = [(row, row_key(row, folder)) for row in rows]
     due = [(row, key) for row, key in jobs if not journal.has(key, folder)]

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> dict:
 
     refuse_idle(options, frame="box")
     if options.output:
-        require_output(options.output)
+        require_output(options.output, ".json", ".csv", or_stream=True)
     if options.draw:
         require_output(options.draw, *SUFFIXES)
     clip = Clip.open(options.source)

@@ -10,7 +10,7 @@ from ..files import require_output, write_text
 from .options import UsageError, command, life_options, rate, refuse_mumbling, voice_options
 
 EXPORTS = {
-    "output": (),
+    "output": (".json",),
     "rhubarb": (".tsv", ".json", ".xml"),
     "moho": (".dat",),
     "papagayo": (".pgo",),
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> dict:
         raise UsageError("--wav does nothing without --text.")
     for name, suffixes in EXPORTS.items():
         if path := getattr(options, name):
-            require_output(path, *suffixes)
+            require_output(path, *suffixes, or_stream=name == "output")
     voice, motion = spoken(options, options.frame_rate, options.species)
     if options.motion:
         motion = motion.resampled(options.frame_rate, round(len(motion) * options.frame_rate / motion.frame_rate))

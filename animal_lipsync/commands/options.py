@@ -6,8 +6,10 @@ import argparse
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
+from ..files import write_target
 from ..styles import STYLES
 from ..types import CHANNELS, FormatError, to_frame_rate
 
@@ -29,16 +31,19 @@ def command(commands, name: str, run: Callable[[argparse.Namespace], dict], text
 
 
 def refuse_overwriting(options: argparse.Namespace) -> None:
-    """No command may replace what it reads."""
-    outputs = [getattr(options, name, None) for name in OUTPUTS]
+    """No command may replace what it reads, nor what it has just written."""
+    outputs = [output for name in OUTPUTS if (output := getattr(options, name, None))]
     inputs = []
     for name in INPUTS:
         value = getattr(options, name, None)
         inputs += value if isinstance(value, list) else [value]
-    for output in filter(None, outputs):
+    for output in outputs:
         for read in filter(None, inputs):
             if Path(output).is_file() and Path(read).exists() and Path(output).samefile(read):
                 raise ValueError(f"{output} is also what is read; choose another name for the output.")
+    for first, second in combinations(outputs, 2):
+        if write_target(first) == write_target(second):
+            raise ValueError(f"{second} would be written twice; choose another name for one of the outputs.")
 
 
 def refuse_empty(options: argparse.Namespace) -> None:
