@@ -39,11 +39,11 @@ class Keeper:
     def get(self, key: str, read: Callable[[Path], T]) -> T | None:
         """What `read` makes of the file kept under this key; None when there is none, or it is damaged."""
         path = self.folder / f"{key}{self.suffix}"
-        if not path.exists():
-            return None
         try:
+            if not path.exists():
+                return None
             value = read(path)
-        except Exception as error:  # a damaged file may raise almost anything
+        except Exception as error:  # the folder may be closed, and a damaged file raises almost anything
             logger.warning("The %s kept in %s cannot be read (%s); they are looked for again.", self.noun, path, error)
             return None
         with suppress(OSError):

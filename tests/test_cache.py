@@ -77,6 +77,17 @@ def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path, caplog):
     assert cache.get("key") is None and "not kept for the next run" in caplog.text
 
 
+def test_a_folder_that_may_not_be_entered_only_costs_time(tmp_path, without_privileges, caplog):
+    cache = FaceCache(tmp_path / "mine")
+    cache.put("key", FACES)
+    cache.folder.chmod(0)
+    assert cache.get("key") is None and "Permission denied" in caplog.text
+    cache.put("key", FACES)
+    assert "not kept for the next run" in caplog.text
+    cache.folder.chmod(0o755)
+    assert same(cache.get("key"), FACES)
+
+
 def test_a_key_tells_content_and_settings_apart_but_not_names(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     for name in ("a.png", "b.png"):
