@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
 
@@ -71,6 +72,13 @@ def require_output(path: str | os.PathLike, *suffixes: str, or_stream: bool = Fa
 def _is_stream(path: Path) -> bool:
     """Whether this is a device or pipe, which is written to and never replaced."""
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def free_name(path: str) -> str:
+    """`path`, or where something is there already its first number that is free: talking-2.mp4."""
+    stem, suffix = os.path.splitext(path)
+    names = chain([path], (f"{stem}-{number}{suffix}" for number in count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def write_target(path: str | os.PathLike) -> Path:

@@ -204,6 +204,14 @@ def test_a_second_run_makes_only_what_changed_failed_or_is_gone(folder, batch):
     assert (report["made"], report["skipped"]) == (0, 4)
 
 
+def test_a_row_without_an_output_replaces_its_own_video(folder, batch):
+    row = {name: value for name, value in GOOD.items() if name != "output"}
+    for blinks in (0, 3):
+        _, results = batch(write_table(folder / "jobs.csv", {**row, "blinks": blinks}))
+        assert results[-1]["output"] == "cat-talking.mp4"
+    assert len(list(folder.glob("*.mp4"))) == 1
+
+
 def test_a_job_is_another_when_a_file_that_it_reads_changes(folder):
     def key() -> str:
         return row_key(Row(2, GOOD), folder)

@@ -93,9 +93,12 @@ def test_animate_reports_the_video_it_wrote(report):
     assert told["duration_s"] == pytest.approx(info.duration, abs=0.01)
 
 
-def test_animate_names_its_output_after_the_source(run):
-    assert run(*ANIMATE[:-2])[0] == 0
-    assert Path("cat-talking.mp4").is_file()
+def test_animate_names_its_output_after_the_source_and_replaces_none(report):
+    Path("cat-talking.mp4").write_text("mine")
+    assert [report(*ANIMATE[:-2])["output"] for _ in range(2)] == ["cat-talking-2.mp4", "cat-talking-3.mp4"]
+    assert Path("cat-talking.mp4").read_text() == "mine" and probe("cat-talking-3.mp4")
+    Path("cat-talking.mp4").unlink()
+    assert report(*ANIMATE[:-2])["output"] == "cat-talking.mp4"
 
 
 def test_animate_takes_a_motion_a_rate_and_a_nod(report):
@@ -191,6 +194,13 @@ def test_the_module_runs_the_demo_with_one_object_on_stdout_and_nothing_else(tmp
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
     assert probe(tmp_path / "fox.mp4").frames == told["frames"]
     assert abs(told["duration_s"] - 6.4) < 0.1
+
+
+def test_the_demo_replaces_no_video(report, monkeypatch):
+    monkeypatch.setattr("animal_lipsync.commands.animate.run", lambda options: {"output": options.output})
+    Path("talking.mp4").touch()
+    assert report("demo") == {"output": "talking-2.mp4"}
+    assert report("demo", "-o", "talking.mp4") == {"output": "talking.mp4"}
 
 
 def test_what_is_logged_goes_to_stderr(folder):

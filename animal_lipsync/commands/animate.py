@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from ..files import require_output
+from ..files import free_name, require_output
 from .inpainting import inpaint_options, listen, load_engine, refuse_idle_painting
 from .options import (
     UsageError,
@@ -31,7 +31,9 @@ def add(commands) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="PICTURE|VIDEO")
     voice_options(parser)
-    parser.add_argument("-o", "--output", metavar="OUT.mp4", help="default: NAME-talking.mp4 in this folder")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.mp4", help="default: NAME-talking.mp4 in this folder, or NAME-talking-2.mp4"
+    )
     face_options(parser)
     parser.add_argument(
         "--motion",
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace) -> dict:
         raise UsageError("--split is for --engine warp; a network paints its frames in batches already.")
     if options.voice is None and options.text is None:
         raise UsageError("give VOICE, which --motion is for.")
-    output = options.output or f"{Path(options.source).stem}-talking.mp4"
+    output = options.output or free_name(default_output(options.source))
     require_output(output, ".mp4")
     clip = Clip.open(options.source, frame_rate=options.frame_rate)
     if options.voice:
@@ -120,6 +122,10 @@ def run(options: argparse.Namespace) -> dict:
         "seconds": round(took, 3),
         "times_real_time": round(duration / took, 2),
     }
+
+
+def default_output(source: str) -> str:
+    return f"{Path(source).stem}-talking.mp4"
 
 
 def _share_out():

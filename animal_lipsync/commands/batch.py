@@ -83,9 +83,9 @@ def make(row: Row) -> str:
     files = [row.options[name] for name in ("source", "voice") if name in row.options]
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in named.items()]
     options = _arguments([*flags, "--", *files])
+    options.output = options.output or animate.default_output(options.source)  # a row replaces what it made before
     refuse_overwriting(options)
-    if options.output:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+    Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     with memory_told():
         return animate.run(options)["output"]
 
@@ -106,7 +106,7 @@ def _refuse_sharing(rows: list[Row]) -> None:
     owner: dict[str, int] = {}
     for row in rows:
         source = row.options.get("source", "")
-        output = row.options.get("output") or f"{Path(source).stem}-talking.mp4"
+        output = row.options.get("output") or animate.default_output(source)
         other = owner.setdefault(str(Path(output)), row.line)
         if other != row.line:
             raise ValueError(f"Lines {other} and {row.line} both write {output}; give them outputs of their own.")
