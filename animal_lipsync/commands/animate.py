@@ -19,8 +19,8 @@ from .options import (
     rate,
     refuse_idle,
     refuse_mumbling,
-    seconds,
     voice_options,
+    within,
 )
 
 
@@ -48,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     inpaint_options(parser)
     parser.add_argument(
         "--split",
-        type=seconds,
+        type=within(1, 3600, "seconds"),
         metavar="SECONDS",
         help="draw a longer video in parts of about so many seconds, on all cores at once, on a Ray cluster on all "
         "its nodes; the frames are the same (warp engine)",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..types import Audio
 from .models import folder_option, models_folder
-from .options import UsageError, choose_device, score
+from .options import UsageError, choose_device, within
 
 if TYPE_CHECKING:
     from ..inpaint import InpaintEngine
@@ -30,7 +30,7 @@ def inpaint_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, metavar="N", help="faces painted at once; 1 takes the least memory")
     parser.add_argument("--compile", action="store_true", help="fuse the networks; pays off after some minutes")
     parser.add_argument("--prepared", metavar="FILE", help="what prepare wrote for this picture or clip")
-    parser.add_argument("--opening", type=score, metavar="0.6", help="how far the jaw may come down, 0 to 1")
+    parser.add_argument("--opening", type=within(0, 1), metavar="0.6", help="how far the jaw may come down, 0 to 1")
     parser.add_argument(
         "--no-open-mouth",
         action="store_true",

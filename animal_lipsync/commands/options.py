@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -70,7 +71,7 @@ def refuse_idle(options: argparse.Namespace, **needs: str) -> None:
 
 def finding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--min-score", type=score, default=0.3, help="lower it for faces that are small, dark or turned"
+        "--min-score", type=within(0, 1), default=0.3, help="lower it for faces that are small, dark or turned"
     )
     parser.add_argument("--cache", metavar="FOLDER", help="where what was found and heard is kept; default: the user's")
     parser.add_argument("--no-cache", action="store_true", help="find, hear and encode anew and keep nothing of it")
@@ -91,8 +92,8 @@ def face_options(parser: argparse.ArgumentParser) -> None:
 
 
 def life_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nod", type=float, default=0.0, metavar="DEGREES", help="nod on stressed syllables")
-    parser.add_argument("--blinks", type=float, default=0.0, metavar="PER_MINUTE", help="blink now and then")
+    parser.add_argument("--nod", type=within(-45, 45), default=0.0, metavar="DEGREES", help="nod on stressed syllables")
+    parser.add_argument("--blinks", type=within(0, 40), default=0.0, metavar="PER_MINUTE", help="blink now and then")
     parser.add_argument(
         "--variation", type=number, default=0, metavar="N", help="another number: other blinks and poses"
     )
@@ -109,7 +110,7 @@ def voice_options(parser: argparse.ArgumentParser) -> None:
         "--recognise", action="store_true", help="without a transcript, understand English words first; slower, surer"
     )
     parser.add_argument("--style", choices=list(STYLES), default="natural", help="how the mouth moves")
-    parser.add_argument("--strength", type=float, default=1.0, metavar="1.0", help="how far it moves, 0 to 2")
+    parser.add_argument("--strength", type=within(0, 2), default=1.0, metavar="1.0", help="how far it moves, 0 to 2")
 
 
 def refuse_mumbling(options: argparse.Namespace) -> None:
@@ -146,24 +147,19 @@ def rate(text: str) -> Fraction:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def seconds(text: str) -> float:
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = 0.0
-    if not 1 <= amount <= 3600:
-        raise argparse.ArgumentTypeError(f"expected seconds from 1 to 3600, got {text}")
-    return amount
+def within(low: float, high: float, noun: str = "a number") -> Callable[[str], float]:
+    """Reads an option that lies between two numbers."""
 
+    def read(text: str) -> float:
+        try:
+            amount = float(text)
+        except ValueError:
+            amount = math.nan
+        if not low <= amount <= high:
+            raise argparse.ArgumentTypeError(f"expected {noun} from {low:g} to {high:g}, got {text}")
+        return amount
 
-def score(text: str) -> float:
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
-    if not 0 <= amount <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return amount
+    return read
 
 
 def number(text: str) -> int:
