@@ -34,19 +34,19 @@ def load_document(text: str, name: str) -> dict:
         raise FormatError(f"{name} is not JSON: {error}; save or make it again.") from None
     if not isinstance(document, dict):
         raise FormatError(f"{name} must be a JSON object, got {type(document).__name__}.")
-    if document.get("version") != 1:
-        raise FormatError(
-            f"{name}.version must be 1, got {str(document.get('version'))[:40]}; a newer pack may read it."
-        )
+    version = get_field(document, "version", object, name)
+    if version != 1:
+        raise FormatError(f"{name}.version must be 1, got {str(version)[:40]}; a newer pack may read it.")
     return document
 
 
 def get_field(document: dict, name: str, kind: type, where: str):
     """`document[name]`, which must be there and a `kind`; messages call it `where.name`."""
-    value = document.get(name)
-    if not isinstance(value, kind):
-        raise FormatError(f"{where}.{name} must be a {kind.__name__}, got {type(value).__name__}.")
-    return value
+    if name not in document:
+        raise FormatError(f"{where}.{name} is missing; save or make the file again.")
+    if not isinstance(document[name], kind):
+        raise FormatError(f"{where}.{name} must be a {kind.__name__}, got {type(document[name]).__name__}.")
+    return document[name]
 
 
 def to_number(value, where: str) -> float:

@@ -191,7 +191,8 @@ class Faces:
         document = load_document(text, "faces")
         source = get_field(document, "source", dict, "faces")
         width, height, frames = (
-            to_count(source.get(name), f"faces.source.{name}") for name in ("width", "height", "frames")
+            to_count(get_field(source, name, object, "faces.source"), f"faces.source.{name}")
+            for name in ("width", "height", "frames")
         )
         rate = source.get("frame_rate", "0")
         rate = Fraction(0) if rate in ("0", 0) else to_frame_rate(rate)
@@ -327,7 +328,7 @@ class MouthMotion:
             FormatError: naming the field that is wrong.
         """
         document = load_document(text, "motion")
-        rate = to_frame_rate(document.get("frame_rate"))
+        rate = to_frame_rate(get_field(document, "frame_rate", object, "motion"))
         channels = tuple(get_field(document, "channels", list, "motion"))
         if not channels or any(name not in CHANNELS or channels.count(name) > 1 for name in channels):
             raise FormatError(

@@ -159,6 +159,24 @@ def test_the_message_names_the_field(document, named):
         kind.from_json(json.dumps(document))
 
 
+@pytest.mark.parametrize(
+    "document, named",
+    [
+        ({"source": SOURCE, "faces": []}, "faces.version"),
+        ({"version": 1, "faces": []}, "faces.source"),
+        ({"version": 1, "source": SOURCE}, "faces.faces"),
+        (faces_document() | {"source": {"height": 10, "frames": 3}}, "faces.source.width"),
+        (faces_document() | {"faces": [{"frames": [0], "boxes": [[0, 0, 9, 9]]}]}, "faces.0..keypoints"),
+        ({"version": 1, "channels": ["jaw_open"], "values": []}, "motion.frame_rate"),
+        ({"version": 1, "frame_rate": "25", "channels": ["jaw_open"]}, "motion.values"),
+    ],
+)
+def test_a_missing_field_is_called_missing(document, named):
+    kind = MouthMotion if named.startswith("motion") else Faces
+    with pytest.raises(FormatError, match=f"{named} is missing; save or make the file again"):
+        kind.from_json(json.dumps(document))
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"version": 1, "frame_rate": ' + "9" * 5000 + "}"])
 def test_documents_made_to_hurt_are_format_errors(text):
     for kind in (Faces, MouthMotion):
