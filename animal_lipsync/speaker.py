@@ -86,7 +86,7 @@ def choose_face(faces: Faces, number: int = 0, speaker: str = "prominent") -> in
             prominent first.
 
     Raises:
-        NoFaceError: no face at all, or none of that number or species.
+        NoFaceError: no face at all, none of that number or species, or as `require_in_sight`.
     """
     order = rank_faces(faces, speaker)
     if not 0 <= number < len(order):
@@ -100,7 +100,31 @@ def choose_face(faces: Faces, number: int = 0, speaker: str = "prominent") -> in
             )
         wanted = f"face number {number}" if speaker in RULES else f"{speaker} number {number}"
         raise NoFaceError(f"There is no {wanted}; the faces found, from left to right, are {found}.")
+    require_in_sight(faces, order[number])
     return order[number]
+
+
+def require_in_sight(faces: Faces, index: int) -> None:
+    """Refuse a speaker on whom nothing would move, or of whom a point that was typed wrongly would drag the picture
+    along. A head may be cut by the frame, so its points may lie outside, but no further than the picture is large.
+
+    Raises:
+        NoFaceError: saying where the face is.
+    """
+    track = faces.tracks[index]
+    if not track.visible.any():
+        raise NoFaceError(
+            f'Face {index} is hidden in every frame, so nothing would move; empty its "hidden" in FACES.json (in a '
+            "table, set visible to 1), or choose another face."
+        )
+    points = track.keypoints[track.visible].reshape(-1, 2)
+    outside = np.maximum(-points, points - (faces.width, faces.height)).max(1)
+    if outside.max() > max(faces.width, faces.height):
+        x, y = points[outside.argmax()]
+        raise NoFaceError(
+            f"Face {index} has a point at {x:.0f}, {y:.0f}, far outside the picture of {faces.width} x {faces.height} "
+            "pixels; put it where it belongs, or find the face anew."
+        )
 
 
 def rank_faces(faces: Faces, speaker: str = "prominent") -> list[int]:

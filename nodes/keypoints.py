@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.correction import correct_face
 from ..animal_lipsync.draw import draw_landmarks
+from ..animal_lipsync.speaker import require_in_sight
 from ..animal_lipsync.table import read_faces
 from ..animal_lipsync.types import Faces, FaceTrack
 from .finding import faces_of, find_face
@@ -31,9 +32,11 @@ def face_by_hand(clip: Clip, text: str, number: int, min_score: float, faces: Fa
     if not clip.shows(hand):
         logger.warning("The keypoints were set on another picture or clip; those of this one are used.")
         return None
+    track = clip.face(hand, number)
+    require_in_sight(hand, number)
     if clip.frames > 1 and any(hand.anchors[number : number + 1]):
         return correct_face(clip, hand, number, faces_of(clip, faces, min_score))
-    return clip.face(hand, number)
+    return track
 
 
 class EditKeypoints(io.ComfyNode):

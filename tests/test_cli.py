@@ -306,6 +306,10 @@ def spoil(name):
     faces["faces"][0]["keypoints"][0][4][0] = float("nan")
     Path("nan.json").write_text(json.dumps(faces))
     Path("nobody.json").write_text(json.dumps({**faces, "faces": []}))
+    faces["faces"][0]["keypoints"][0][4][0] = -1e6
+    Path("far.json").write_text(json.dumps(faces))
+    faces["faces"][0]["hidden"] = [[0, 0]]
+    Path("hidden.json").write_text(json.dumps(faces))
     Path("wild.json").write_text(Path("motion.json").read_text().replace("0.5", "7.5"))
     Path("folder").mkdir()
     assert Path(name).exists() or name.startswith("missing")
@@ -346,6 +350,8 @@ CASES = [
     ({"keypoints": "other.json"}, "same picture"),
     ({"keypoints": "nan.json"}, "finite"),
     ({"keypoints": "nobody.json"}, "face"),
+    ({"keypoints": "far.json"}, "far outside the picture of 96 x 80 pixels"),
+    ({"keypoints": "hidden.json"}, "hidden in every frame, so nothing would move"),
     ({"face": "3"}, "face number 3"),
     ({"face": "-1"}, "face number -1"),
     ({"motion": "missing.json"}, "missing.json"),

@@ -74,6 +74,27 @@ def test_no_face_at_all_is_answered_with_the_best_candidate_and_the_remedy():
         face_at(Faces.from_json(nothing.to_json()), (0, 0))
 
 
+def test_a_head_may_be_cut_by_the_frame_but_not_lie_in_another_world():
+    cut = herd((-20, 350, 300, "dog"), (650, -10, 300, "cat"))
+    assert [choose_face(cut, 0, speaker) for speaker in ("dog", "cat")] == [0, 1]
+    for spot in ((-WIDTH - 1, 100), (100, HEIGHT + WIDTH + 1)):
+        faces = herd(CAT, DOG)
+        faces.tracks[1].keypoints[0, 3] = spot
+        assert choose_face(faces, 0, "cat") == 0
+        with pytest.raises(NoFaceError, match="Face 1 has a point at {}, {}, .* of 640 x 360 pixels".format(*spot)):
+            choose_face(faces, 0, "dog")
+
+
+def test_only_frames_in_which_a_face_is_seen_count():
+    away = make_face(at=(9000, 200))
+    faces = Faces(WIDTH, HEIGHT, Fraction(25), 2, (joined(make_face(), away),))
+    faces.tracks[0].visible[1] = False
+    assert choose_face(faces) == 0
+    faces.tracks[0].visible[0] = False
+    with pytest.raises(NoFaceError, match="Face 0 is hidden in every frame, so nothing would move; empty"):
+        choose_face(faces)
+
+
 def test_a_face_that_is_never_visible_can_still_be_ranked():
     faces = herd(DOG, CAT)
     faces.tracks[0].visible[:] = False
