@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import wave
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -161,6 +162,14 @@ def test_motion_without_an_output_reports_only(report, folder):
     before = sorted(folder.iterdir())
     assert report("motion", "voice.wav")["output"] is None
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_face_from_a_file_is_doubted_as_one_that_was_found(report, caplog):
+    face = make_face(at=(48, 40), size=12, species="cat")
+    doubted = replace(as_document(face, WIDTH, HEIGHT), scores=(0.4,))
+    Path("cat.json").write_text(doubted.to_json())
+    report(*FRAME)
+    assert "Not sure about face 0 (0.40)" in caplog.text
 
 
 def test_frame_poses_the_picture(report):

@@ -77,9 +77,8 @@ def face_of(
             f"{keypoints} was made for another picture or clip. Make one for this with detect -o, or leave it out."
         )
     index = choose_face(faces, number, speaker)
-    if not keypoints:
-        for line in describe(faces, index):
-            logger.info(line)
+    for line in describe(faces, index):
+        logger.info(line)
     return clip.face(faces, index)
 
 
