@@ -56,6 +56,8 @@ CANDIDATE, CANDIDATES = 0.15, 12
 """Heads of at least this score are looked at more closely in a search, and no more than so many."""
 LIKELY = 0.5
 """Score by the detector alone from which on a search need not look closer."""
+LEAST_HEAD = 4
+"""Pixels along either side of a head that can be looked at."""
 STRAY = 0.05
 """Of the cut's side: how far the mouth of a head may move on its own from one frame to the next."""
 
@@ -222,7 +224,17 @@ def place_heads(
 
     Args:
         pose: says where points of animals are that the networks do not know.
+
+    Raises:
+        ValueError: a box shows next to nothing of the picture.
     """
+    height, width = pixels.shape[:2]
+    for x1, y1, x2, y2 in found.boxes:
+        if min(x2, width) - max(x1, 0) < LEAST_HEAD or min(y2, height) - max(y1, 0) < LEAST_HEAD:
+            raise ValueError(
+                f"A box from {x1:g}, {y1:g} to {x2:g}, {y2:g} holds no head: the picture has {width} x {height} "
+                "pixels; draw the box round the head."
+            )
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
     boxes = torch.as_tensor(np.asarray(found.boxes, np.float32)).reshape(-1, 4).to(frame.device)

@@ -461,6 +461,12 @@ def test_an_output_is_looked_at_before_the_input(run):
         assert code == 1 and arguments[-1] in err and "gone.wav" not in err
 
 
+@pytest.mark.parametrize("box", ["700,700,900,900", "-50,-50,-10,-10", "10,10,10.5,10.5"])
+def test_a_box_that_holds_no_head_is_refused(run, box):
+    code, _, err = run("detect", "cat.png", f"--box={box}", "-o", "out.json")
+    assert code == 1 and "holds no head: the picture has 96 x 80 pixels" in err and not Path("out.json").exists()
+
+
 def test_a_picture_without_an_animal_is_refused(run):
     pytest.importorskip("animal_lipsync.detection")
     code, out, err = run("animate", "cat.png", "voice.wav", "-o", "out.mp4")

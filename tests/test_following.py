@@ -193,6 +193,13 @@ def test_damaged_frames_in_the_middle_cost_no_more_than_themselves(heads):
     assert np.abs(drift - np.median(drift)).max() < 6
 
 
+@pytest.mark.parametrize("box", [(-50, -50, -10, -10), (700, 10, 900, 90), (10, 10, 13, 90), (10, -90, 90, 3)])
+def test_a_box_that_shows_next_to_nothing_is_refused(box):
+    around = np.array([(10, 10, 90, 90), box], np.float32)
+    with pytest.raises(ValueError, match="holds no head: the picture has 96 x 80 pixels; draw the box round the head"):
+        place_heads(np.zeros((80, 96, 3), np.uint8), Found(around, np.ones(2), ("", "")))
+
+
 def test_points_that_someone_else_is_sure_of_carry_the_usual_head():
     box = np.array([[100.0, 60, 200, 160]], np.float32)
     eyes, score = np.zeros((1, 9, 2), np.float32), np.zeros((1, 9), np.float32)
