@@ -13,7 +13,7 @@ import numpy as np
 from .cache import FaceCache, face_key
 from .clip import Clip
 from .image import fingerprint
-from .speaker import left_to_right
+from .speaker import LEAST, left_to_right
 from .tracking import track_faces
 from .types import Faces, FaceTrack
 
@@ -25,9 +25,6 @@ SURE = 0.5
 
 SURE_OF_MOUTH = 0.65
 """The same for where its lips meet."""
-
-LEAST = 0.05
-"""Score of the best candidate that is worth telling of."""
 
 
 def find_faces(
@@ -135,23 +132,23 @@ def _numbered(clip: Clip, tracks: Sequence[FaceTrack], scores: Sequence[float]) 
 
 
 def describe(faces: Faces, speaker: int | None = None) -> list[str]:
-    """What was found, in sentences for the artist: who speaks, and what had better be looked at."""
-    names = [f"{i} {track.species}" for i, track in enumerate(faces.tracks)]
-    if faces.scores:
-        names = [f"{name} ({score:.2f})" for name, score in zip(names, faces.scores, strict=True)]
-    lines = [f"{len(names)} faces, from left to right: {', '.join(names)}." if len(names) > 1 else f"Face {names[0]}."]
-    if speaker is not None and len(names) > 1:
-        lines.append(f"Face {speaker} speaks.")
+    """What was found, in sentences for the artist: first what had better be looked at, then who is there and speaks."""
+    lines = []
     for i, score in enumerate(faces.scores):
         if speaker not in (None, i):
             continue
         track, sure = faces.tracks[i], faces.tracks[i].mouth_score
         doubtful = track.visible & (sure < SURE_OF_MOUTH)
         if score < SURE:
-            lines.append(f"Not sure about face {i} ({score:.2f}): look at its points before you go on.")
+            lines.append(f"Not sure about face {i} ({score:.2f}): look at its points.")
         elif doubtful.any():
             worst = int(np.where(doubtful, sure, 1).argmin())
             where = f" in {doubtful.sum()} of {len(track)} frames, least in frame {worst}" if len(track) > 1 else ""
-            where += f" ({sure[worst]:.2f}): look at its points before you go on."
-            lines.append(f"Not sure where the mouth of face {i} is{where}")
-    return lines
+            lines.append(f"Not sure where the mouth of face {i} is{where} ({sure[worst]:.2f}): look at its points.")
+    names = [f"{i} {track.species}" for i, track in enumerate(faces.tracks)]
+    if faces.scores:
+        names = [f"{name} ({score:.2f})" for name, score in zip(names, faces.scores, strict=True)]
+    if len(names) == 1:
+        return [*lines, f"Face {names[0]}."]
+    count = f"{len(names)} faces" if speaker is None else f"Face {speaker} speaks, of {len(names)}"
+    return [*lines, f"{count}, from left to right: {', '.join(names)}."]

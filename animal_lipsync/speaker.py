@@ -19,6 +19,10 @@ SPEAKERS = (*RULES, "cat", "dog")
 """What `choose_face` counts by; any other species that a face has is a rule too."""
 
 
+LEAST = 0.05
+"""Score of the best candidate that is worth telling of."""
+
+
 class NoFaceError(ValueError):
     """There is no animal face to work on; the message says what was looked at and what to do."""
 
@@ -183,7 +187,8 @@ def nothing_found(faces: Faces) -> str:
     score, frame = faces.best_candidate
     where = "this picture" if faces.frames == 1 else f"{faces.frames} frames"
     best = f"best candidate {score:.2f}" + (f" at frame {frame}" if faces.frames > 1 else "")
+    lower = ", or lower min_score if the face is small, dark or turned away" if score >= LEAST else ""
     return (
-        f"No animal face found in {where}; {best}; draw a box with Choose Face (in a terminal: detect --box), or lower "
-        "min_score if the face is small, dark or turned away."
+        f"No animal face found in {where}; {best}; draw a box with Choose Face or Set the mouth by hand (in a "
+        f"terminal: detect --box){lower}."
     )

@@ -152,7 +152,7 @@ class ChooseFace(io.ComfyNode):
                 "chosen": index,
                 "faces": [{"id": i, **box} for i, box in enumerate(from_boxes(faces, frame))],
             }
-            speaking = chosen(clip.face(faces, index), clip)
+            speaking = chosen(clip.face(faces, index), clip, faces.scores[index : index + 1])
             about = {"text": lines, "faces": [shown], "animal_source": [shown_file(source, clip)]}
             return io.NodeOutput(speaking, speaking.to_json(), ui=_shown(cls, clip, faces, frame, index) | about)
 
@@ -192,7 +192,7 @@ class TrackFace(io.ComfyNode):
             if clip.frames > 1:
                 frames = with_progress(out_and_back(clip, frame), clip.frames)
                 track = follow_face(clip, track, frame, frames=frames)
-            tracked = chosen(track, clip)
+            tracked = chosen(track, clip, face.scores)
             tell(cls, tracked, 0)
             return io.NodeOutput(tracked)
 

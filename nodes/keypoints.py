@@ -10,10 +10,10 @@ from comfy_api.latest import io
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.correction import correct_face
 from ..animal_lipsync.draw import draw_landmarks
-from ..animal_lipsync.speaker import require_in_sight
+from ..animal_lipsync.speaker import choose_face, require_in_sight
 from ..animal_lipsync.table import read_faces
 from ..animal_lipsync.types import Faces, FaceTrack
-from .finding import faces_of, find_face
+from .finding import faces_of, tell
 from .inputs import face_input, min_score_input, source_input
 from .media import open_source, shown_file, with_progress
 from .types import CATEGORY, AnimalFace, AnimalFaces, chosen, to_image
@@ -57,6 +57,7 @@ class EditKeypoints(io.ComfyNode):
                 "FACES.json",
             ],
             has_intermediate_output=True,
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 source_input(),
                 AnimalFaces.Input(
@@ -83,8 +84,13 @@ class EditKeypoints(io.ComfyNode):
     @classmethod
     def execute(cls, source, keypoints, face, min_score, faces=None) -> io.NodeOutput:
         with open_source(source) as (clip, _):
-            track = face_by_hand(clip, keypoints, face, min_score, faces) or find_face(clip, faces, face, min_score)
-            speaker = chosen(track, clip)
+            track, scores = face_by_hand(clip, keypoints, face, min_score, faces), ()
+            if track is None:
+                found = faces_of(clip, faces, min_score)
+                index = choose_face(found, face)
+                track, scores = clip.face(found, index), found.scores[index : index + 1]
+            speaker = chosen(track, clip, scores)
+            tell(cls, speaker)
             return io.NodeOutput(speaker, speaker.to_json(), ui={"animal_source": [shown_file(source, clip)]})
 
 

@@ -83,10 +83,14 @@ def to_image(frames: Iterable[np.ndarray], count: int) -> torch.Tensor:
     return images
 
 
-def chosen(track: FaceTrack, clip: Clip) -> Faces:
-    """The value of ANIMAL_FACE: one track in the pixels of `clip`, at its frames or, of length 1, for all of them."""
+def chosen(track: FaceTrack, clip: Clip, scores: tuple[float, ...] = ()) -> Faces:
+    """The value of ANIMAL_FACE: one track in the pixels of `clip`, at its frames or, of length 1, for all of them.
+
+    Args:
+        scores: of the face, where it was found.
+    """
     rate = clip.frame_rate if len(track) > 1 else Fraction(0)
-    return Faces(clip.width, clip.height, rate, len(track), (track,), picture=fingerprint(next(clip.read(1))))
+    return Faces(clip.width, clip.height, rate, len(track), (track,), scores, fingerprint(next(clip.read(1))))
 
 
 def to_boxes(boxes) -> list[Found]:

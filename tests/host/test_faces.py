@@ -76,7 +76,7 @@ def test_a_box_is_a_face_where_none_is_found_and_is_followed_through_the_clip(co
     assert "best candidate 0." in message and "draw a box with Choose Face" in message
     choose["inputs"]["pick"] = '{"version": 1, "width": 240, "height": 180, "box": [60, 40, 160, 140]}'
     outputs, texts = ask(comfyui, picture=picture, choose=choose, texts={"j": ("choose", 1)})
-    assert "Not sure" in outputs["choose"]["text"][-1]
+    assert "Not sure" in outputs["choose"]["text"][0]
     assert np.allclose(read_faces(texts["j"]).tracks[0].boxes[0], [60, 40, 160, 140], atol=1)
 
     clip = comfyui.node("LoadVideo", file="animal-lipsync-fox-clip.mp4")

@@ -382,11 +382,11 @@ export class KeypointEditor {
     if (this.handles.pointed >= 0 && shown) return [this.#handleHelp(), false]
     if (view.boxing) return [words.boxHint, false]
     if (problem) return [fill(words.broken, { problem }), true]
-    if (faces?.faces.length && view.source && !this.#set()) return [words.other, true]
     if (!shown)
       return view.found.has(view.frame)
         ? [words.none, true]
         : [view.note.textContent ?? "", view.note.classList.contains("als-warning")]
+    if (faces?.faces.length && view.source && !this.#set()) return [words.other, true]
     const state = this.#set() ? words.byHand : words.found
     return [`${state} · ${!this.text && shown > 1 ? words.chooseHint : words.hint}`, false]
   }
