@@ -13,6 +13,7 @@ import numpy as np
 from .cache import FaceCache, face_key
 from .clip import Clip
 from .image import fingerprint
+from .schemas import LOWER_LIP, UPPER_LIP
 from .speaker import LEAST, left_to_right
 from .tracking import track_faces
 from .types import Faces, FaceTrack
@@ -137,7 +138,10 @@ def describe(faces: Faces, speaker: int | None = None) -> list[str]:
     for i, score in enumerate(faces.scores):
         if speaker not in (None, i):
             continue
-        track, sure = faces.tracks[i], faces.tracks[i].mouth_score
+        track = faces.tracks[i]
+        lips = track.keypoints[:, [UPPER_LIP, LOWER_LIP]]
+        is_inside = ((lips >= 0) & (lips <= (faces.width, faces.height))).all((1, 2))
+        sure = np.where(is_inside, track.mouth_score, 0)
         doubtful = track.visible & (sure < SURE_OF_MOUTH)
         if score < SURE:
             lines.append(f"Not sure about face {i} ({score:.2f}): look at its points.")

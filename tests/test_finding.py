@@ -43,5 +43,11 @@ def test_only_who_speaks_is_doubted_and_once(speaker, named):
     assert [f"face {i}" in line for i, line in zip(named, doubts, strict=True)] == [True] * len(named)
 
 
+def test_a_mouth_outside_the_picture_is_told_of():
+    faces = replace(told([0.9]), tracks=(make_face(at=(64, 132)),))
+    assert "where the mouth of face 0 is (0.00)" in describe(faces)[0]
+    assert len(describe(replace(faces, height=200))) == 1
+
+
 def test_points_set_by_hand_are_not_doubted():
     assert len(describe(replace(told([0.2]), scores=()))) == 1
