@@ -71,15 +71,29 @@ def errors(track, label) -> np.ndarray:
     return np.where(points[:, 2] > 0, 100 * distance, np.nan)
 
 
-def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 0.5) -> dict:
+def turn_label(label: dict, quarters: int, width: int, height: int) -> dict:
+    """A label of a picture that `np.rot90` turns."""
+    for _ in range(quarters):
+        x1, y1, x2, y2 = label["box"]
+        label = label | {"box": [y1, width - x2, y2, width - x1]}
+        if label.get("keypoints") is not None:
+            label["keypoints"] = [[y, width - x, seen] for x, y, seen in label["keypoints"]]
+        width, height = height, width
+    return label
+
+
+def measure(pictures: dict[Path, list[dict]], min_score: float, enough: float = 0.5, quarters: int = 0) -> dict:
     """Detection and keypoints over pictures and their labelled faces, of which there may be none.
 
     Args:
         enough: IoU with the label from which a face counts as found; less where labels box the face, not the head.
+        quarters: turns of the pictures, counterclockwise.
     """
     found, false, sure, given, whole, scores, names, right_species, doubted = [], 0, [], [], [], [], [], [], []
     for path, labels in pictures.items():
-        pixels = np.asarray(Image.open(path).convert("RGB"))
+        upright = np.asarray(Image.open(path).convert("RGB"))
+        pixels = np.ascontiguousarray(np.rot90(upright, quarters))
+        labels = [turn_label(label, quarters, upright.shape[1], upright.shape[0]) for label in labels]
         faces = detect_faces(pixels, min_score=min_score)
         boxes = [np.array(label["box"], float) for label in labels]
         for track, score in zip(faces.tracks, faces.scores, strict=True):
@@ -211,11 +225,13 @@ def main():
     print("\n".join(f"{name:24}{value:8.2f}" for name, value in result.items()))
 
     sets = labelled_sets(args.data, args.more)
+    turned = {"- on the left side": 1, "- upside down": 2, "- on the right side": 3}
+    sets |= dict.fromkeys(turned, sets["Oxford held out"])
     print(
         f"{'':30}{'faces':>6}{'found':>7}{'false':>7}{'right':>7}   error: " + "".join(f"{name:>9}" for name in GROUPS)
     )
     for name, files in sets.items():
-        row = result[name] = measure(files, args.min_score, 0.25 if name in FACES_ONLY else 0.5)
+        row = result[name] = measure(files, args.min_score, 0.25 if name in FACES_ONLY else 0.5, turned.get(name, 0))
         print(f"{name:30}{row['faces']:6}{row.get('found', 0):7.1f}{row['false']:7.3f}{row['right']:7.1f}", end="")
         for kind in ("given box", "end to end") if row["faces"] and name not in FACES_ONLY else ():
             print(("" if kind == "given box" else f"\n{'':57}") + f"{kind:>13}", end="")
