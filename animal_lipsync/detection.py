@@ -36,10 +36,11 @@ SCALES = ((320, 160), (640,), (1280,))
 """Longer sides of a frame at which the detector looks at it: at the next ones only where no head was `SEEN_WELL`."""
 MORE_PLACES = 4
 """How many times less likely a head is in a still where only a finer scale shows it: there are more places to err."""
-TURNED = 30
-"""How many times less likely a head is in a still turned by a quarter or a half: few animals lie like that."""
-SURE = 0.7
-"""Score of a face times that of its mouth from which on the still is not turned to look for more."""
+TURNED, LIES = 30, 4
+"""How many times less likely a head is in a still turned by a quarter or a half, as few animals lie like that; and that
+a head that is there lies rather than stands."""
+SURE = 0.65
+"""Certainty of a face from which on the still is not turned to look for others."""
 SEEN_WELL = 32
 """Pixels of a head, at the finest scale so far, from which on others like it would have been found too."""
 CANDIDATE, CANDIDATES = 0.1, 40
@@ -65,12 +66,13 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
     detector = detector or load_detector()
     frame = load_frame(pixels, detector.device)
     found = search_still(frame, SCALES, min_score, detector)
-    if not (found.mouth_scores >= SURE).any():
+    if not (found.certainty >= SURE).any():
+        certainty = [found.certainty]
         for quarters in (1, 2, 3):
-            turned = search_still(torch.rot90(frame, quarters), SCALES[:1], min_score, detector)
-            turned = replace(turned, scores=less_likely(turned.scores, TURNED))
-            found = found.joined(turned.turned(4 - quarters))
-        best = suppress_overlaps(torch.as_tensor(found.boxes), torch.as_tensor(found.mouth_scores)).numpy()
+            turned = search_still(torch.rot90(frame, quarters), SCALES[:1], min_score, detector).turned(4 - quarters)
+            certainty.append(replace(turned, scores=less_likely(turned.scores, LIES)).certainty)
+            found = found.joined(replace(turned, scores=less_likely(turned.scores, TURNED)))
+        best = suppress_overlaps(torch.as_tensor(found.boxes), torch.as_tensor(np.concatenate(certainty))).numpy()
         found = found[best[found.scores[best] >= min_score]]
     return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
 
@@ -199,12 +201,12 @@ def place_keypoints(
 def place_any_way_up(frame: Tensor, boxes: Tensor, scores: Tensor, detector: Detector) -> Detections:
     """`place_keypoints` of heads of which some may lie on their side or stand on their head."""
     placed = place_keypoints(frame, boxes, scores, detector)
-    doubtful = np.flatnonzero(placed.mouth_scores < SURE)
+    doubtful = np.flatnonzero(placed.certainty < SURE)
     for quarters in (1, 2, 3) if len(doubtful) else ():
         turned_boxes = torch.as_tensor(placed[doubtful].turned(quarters).boxes, device=frame.device)
         turned = place_keypoints(torch.rot90(frame, quarters), turned_boxes, scores[doubtful], detector)
-        turned = replace(turned, scores=less_likely(turned.scores, TURNED)).turned(4 - quarters)
-        is_better = turned.mouth_scores > placed.mouth_scores[doubtful]
+        turned = replace(turned, scores=less_likely(turned.scores, LIES)).turned(4 - quarters)
+        is_better = turned.certainty > placed.certainty[doubtful]
         best = np.arange(len(placed))
         best[doubtful[is_better]] = len(placed) + np.flatnonzero(is_better)
         placed = placed.joined(turned)[best]

@@ -13,7 +13,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from .schemas import LOWER_LIP, UPPER_LIP
 from .speaker import left_to_right
 from .types import Faces, FaceTrack
 
@@ -94,9 +93,9 @@ class Detections:
         return replace(self, species=tuple(self.species[i] for i in faces), **rows)
 
     @property
-    def mouth_scores(self) -> np.ndarray:
-        """(N,) float32 in [0, 1]: how sure it is that this is a face and where its lips meet."""
-        return self.scores * self.keypoint_scores[:, [UPPER_LIP, LOWER_LIP]].mean(1)
+    def certainty(self) -> np.ndarray:
+        """(N,) float32 in [0, 1]: how sure it is that this is a face and where its points are."""
+        return self.scores * self.keypoint_scores.mean(1)
 
     def turned(self, quarters: int) -> Detections:
         """The same faces of a still that is turned counterclockwise, as by `torch.rot90`."""
