@@ -39,6 +39,8 @@ MORE_PLACES = 4
 TURNED, LIES = 30, 4
 """How many times less likely a head is in a still turned by a quarter or a half, as few animals lie like that; and that
 a head that is there lies rather than stands."""
+SAME_HEAD = 0.3
+"""Overlap of two faces seen in different turns from which on only one of them is there."""
 SURE = 0.65
 """Certainty of a face from which on the still is not turned to look for others."""
 SEEN_WELL = 32
@@ -72,7 +74,8 @@ def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detect
             turned = search_still(torch.rot90(frame, quarters), SCALES[:1], min_score, detector).turned(4 - quarters)
             certainty.append(replace(turned, scores=less_likely(turned.scores, LIES)).certainty)
             found = found.joined(replace(turned, scores=less_likely(turned.scores, TURNED)))
-        best = suppress_overlaps(torch.as_tensor(found.boxes), torch.as_tensor(np.concatenate(certainty))).numpy()
+        boxes, certainty = torch.as_tensor(found.boxes), torch.as_tensor(np.concatenate(certainty))
+        best = suppress_overlaps(boxes, certainty, max_overlap=SAME_HEAD).numpy()
         found = found[best[found.scores[best] >= min_score]]
     return found[np.argsort(-conspicuousness(found.boxes, found.scores), kind="stable")].to_faces()
 
