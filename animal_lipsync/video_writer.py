@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +20,10 @@ from .memory import is_out_of_memory
 from .types import Audio
 from .video import planes_of
 
+logger = logging.getLogger(__name__)
+
+PLAYED = 4096
+"""Pixels a side of H.264 that most devices play."""
 MARGIN = 4
 """Pixels converted around a changed box."""
 
@@ -60,6 +65,11 @@ class VideoWriter:
             raise ValueError(f"frame_rate must lie between {SLOWEST} and {FASTEST}, got {frame_rate}.")
         if max(width, height) > SIDE_BUDGET:
             raise ValueError(f"The sides of a video are at most {SIDE_BUDGET} pixels, got {width} x {height}.")
+        if max(width, height) > PLAYED:
+            logger.warning(
+                "Few devices play a video of %d x %d pixels; for more, make the source at most %d a side.",
+                *(width, height, PLAYED),
+            )
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, got {channels}; `read_audio` mixes more down to 2.")
         self.frame_rate = Fraction(frame_rate).limit_denominator(1001)  # also of a float such as 29.97

@@ -23,6 +23,13 @@ def test_what_is_written_is_read_back(tmp_path, rate):
         ]
 
 
+@pytest.mark.parametrize("width, told", [(4096, False), (4098, True)])
+def test_a_video_too_large_for_most_devices_is_told_of(tmp_path, caplog, width, told):
+    with VideoWriter(tmp_path / "a.mp4", width, 32, Fraction(25)) as video:
+        video.write(np.zeros((32, width, 3), np.uint8))
+    assert (f"{width} x 32" in caplog.text) == told
+
+
 def test_the_file_is_tagged_bt709_and_its_colours_are_bt709(tmp_path):
     clip = write(tmp_path / "a.mp4", [np.full((32, 32, 3), (200, 60, 30), np.uint8)], crf=1, metadata={"prompt": "{}"})
     content = clip.read_bytes()
