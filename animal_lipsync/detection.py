@@ -61,6 +61,8 @@ SURER = 4
 def detect_faces(pixels: np.ndarray, *, min_score: float = 0.3, detector: Detector | None = None) -> Faces:
     """The animal faces of a picture, the most conspicuous (score times size) first; none is a fact, not an error.
 
+    Where none is sure, the picture is looked at on its sides and upside down too.
+
     Args:
         pixels: (H, W, 3) uint8 RGB.
         min_score: lower it for faces that are small, dark or turned away.
