@@ -1,5 +1,6 @@
 import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,26 @@ def own_cache(monkeypatch, tmp_path):
 
 @pytest.fixture
 def without_privileges(tmp_path):
-    """Root, whom no permission binds, is somebody else for a test."""
+    """A context in which root, whom no permission binds, is somebody else, who may read no module either."""
     if os.name != "posix":
         pytest.skip("permissions are POSIX")
-    if os.geteuid() != 0:
-        yield
-        return
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    tmp_path.chmod(0o777)
-    os.setresuid(65534, 65534, 0)
-    yield
-    os.setresuid(0, 0, 0)
+
+    @contextmanager
+    def somebody_else():
+        if os.geteuid() != 0:
+            yield
+            return
+        for folder in (*tmp_path.parents[:3], tmp_path):
+            if not folder.stat().st_mode & 0o001:
+                folder.chmod(0o755)
+        tmp_path.chmod(0o777)
+        os.setresuid(65534, 65534, 0)
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
+
+    return somebody_else
 
 
 def pytest_collection_modifyitems(items):
