@@ -19,7 +19,7 @@ from .tracking import track_faces
 from .types import Faces, FaceTrack
 
 if TYPE_CHECKING:
-    from .following import Finder, Found, Pose
+    from .found_heads import Finder, Found, Pose
 
 SURE = 0.5
 """Score of a face below which its points had better be looked at."""
@@ -85,7 +85,8 @@ def faces_in_boxes(
         pose: says where points of such animals are, e.g. `prompted.AnimalPose`.
         frames: `following.out_and_back(clip, frame)` for each head, when something counts them as they are read.
     """
-    from .following import follow_face, out_and_back, place_heads
+    from .following import follow_face, out_and_back
+    from .found_heads import place_heads
 
     placed = place_heads(next(clip.read_from(frame)), heads, pose=pose).to_faces()
     tracks = placed.tracks
@@ -97,7 +98,8 @@ def faces_in_boxes(
 
 def faces_by(clip: Clip, finder: Finder, *, frames: Iterable[np.ndarray] | None = None) -> Faces:
     """The faces of heads that `finder` says there are, in the frames in which it is asked; of any animal."""
-    from .following import follow_faces, place_heads
+    from .following import follow_faces
+    from .found_heads import place_heads
 
     frames = clip.read(clip.frames) if frames is None else frames
     if clip.frames == 1:

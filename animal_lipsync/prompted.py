@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .following import Found
+from .found_heads import Found
 
 FINDERS = ("grounding-dino", "owlv2")
 AP10K = 3
@@ -21,7 +21,7 @@ AP10K = 3
 
 
 class PromptedFinder:
-    """A `following.Finder` that looks for what words say: "dog face, parrot head"."""
+    """A `found_heads.Finder` that looks for what words say: "dog face, parrot head"."""
 
     def __init__(self, folder: str | os.PathLike, prompt: str, *, min_score: float = 0.3, device: str = "cpu"):
         """

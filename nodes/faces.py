@@ -11,7 +11,8 @@ from comfy_api.latest import io, ui
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.draw import draw_faces, telling_frame
 from ..animal_lipsync.finding import boxes_of_masks, faces_by, faces_in_boxes
-from ..animal_lipsync.following import Found, Pose, follow_face, heads_within, out_and_back
+from ..animal_lipsync.following import follow_face, out_and_back
+from ..animal_lipsync.found_heads import Found, Pose, heads_within
 from ..animal_lipsync.speaker import Pick, choose_face, face_at
 from ..animal_lipsync.table import faces_to_csv
 from ..animal_lipsync.types import Faces

@@ -22,7 +22,7 @@ from comfy_api.latest import io
 
 from ..animal_lipsync.clip import Clip
 from ..animal_lipsync.documents import FASTEST, LARGEST, SLOWEST
-from ..animal_lipsync.following import Found
+from ..animal_lipsync.found_heads import Found
 from ..animal_lipsync.image import fingerprint, to_frames, to_pixels
 from ..animal_lipsync.types import Audio, Faces, FaceTrack
 

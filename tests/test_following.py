@@ -8,7 +8,8 @@ from PIL import Image, ImageFilter
 
 from animal_lipsync.clip import Clip
 from animal_lipsync.finding import faces_by, find_faces
-from animal_lipsync.following import Found, believe, follow_face, follow_faces, place_heads
+from animal_lipsync.following import follow_face, follow_faces
+from animal_lipsync.found_heads import Found, believe, place_heads
 from animal_lipsync.prior import fill_points
 from animal_lipsync.speaker import NoFaceError, choose_face
 from animal_lipsync.tracking import track_faces

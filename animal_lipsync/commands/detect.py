@@ -80,7 +80,7 @@ def _boxed(clip: Clip, options: argparse.Namespace) -> Faces:
     import numpy as np
 
     from ..finding import faces_in_boxes
-    from ..following import Found
+    from ..found_heads import Found
 
     frame = options.frame or 0
     if not 0 <= frame < clip.frames:
