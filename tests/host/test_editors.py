@@ -372,6 +372,9 @@ def test_points_of_another_picture_are_told(editor, comfyui):
     write_picture(comfyui.base / "input" / "mirrored.png", read_picture(SAMPLES / "fox.jpg")[:, ::-1])
     editor.open(file="mirrored.png", value=KEYPOINTS)
     editor.wait_for("another picture")
+    write_picture(comfyui.base / "input" / "nobody.png", np.full((600, 800, 3), 90, np.uint8))
+    editor.open(file="nobody.png", value=KEYPOINTS)
+    editor.wait_for("drag a box round the head")
     assert editor.value == KEYPOINTS
 
 

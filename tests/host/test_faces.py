@@ -63,8 +63,16 @@ def test_choose_takes_the_rule_or_the_click(comfyui, pair, choice, expected):
     (shown,) = outputs["choose"]["faces"]
     assert shown["chosen"] == expected and [face["id"] for face in shown["faces"]] == [0, 1]
     chosen = shown["faces"][expected]
-    (track,) = read_faces(texts["j"]).tracks
-    assert abs(track.boxes[0, 0] - chosen["x"]) <= 1
+    told = read_faces(texts["j"])
+    assert abs(told.tracks[0].boxes[0, 0] - chosen["x"]) <= 1
+    assert told.scores[0] == pytest.approx(chosen["score"], abs=0.01) and told.scores[0] < 1
+
+
+def test_edit_keypoints_keeps_the_score_of_a_face_that_was_found(comfyui, pair):
+    edit = comfyui.node("AnimalLipSync_EditKeypoints", source=["pair", 0])
+    detect = comfyui.node("AnimalLipSync_DetectAnimalFaces", source=["pair", 0])
+    _, texts = ask(comfyui, pair=pair, edit=edit, detect=detect, texts={"e": ("edit", 1), "d": ("detect", 2)})
+    assert read_faces(texts["e"]).scores[0] in read_faces(texts["d"]).scores
 
 
 def test_a_box_is_a_face_where_none_is_found_and_is_followed_through_the_clip(comfyui):
